@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One line of text about what failed, carried from where it happened to
+ * where it is shown: the terminal, podman's stdout or a JSON reply.
+ */
+#pragma once
+
+#define ERROR_TEXT_MAX 1024
+
+struct error {
+	char text[ERROR_TEXT_MAX]; /* no newline; "" when nothing was set */
+};
+
+/*
+ * error_set - replace the text. @err may be NULL.
+ * Returns @r (a negative errno), so that `return error_set(err, -EINVAL, …)`
+ * reads as one step.
+ */
+int error_set(struct error *err, int r, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* error_errno - as error_set(), followed by ": " and the text of errno -@r. */
+int error_errno(struct error *err, int r, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* error_wrap - put "…: " in front of the text that is there. Returns @r. */
+int error_wrap(struct error *err, int r, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * errno_text - the C library's text for an errno in the lower case that Go
+ * programs print ("address already in use"), since podman's and docker's
+ * tests match it. @r may have either sign. Never NULL; valid until the next
+ * call.
+ */
+const char *errno_text(int r);

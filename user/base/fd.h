@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* File descriptors: closing, flags, and sending them over a unix socket. */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The most descriptors in one message: SCM_MAX_FD of include/net/scm.h. */
+#define FD_PASS_MAX 253
+
+/* fd_close - close @fd if it is one; always returns -1: `fd = fd_close(fd)`. */
+int fd_close(int fd);
+
+/* fd_set_cloexec - turn FD_CLOEXEC on or off. Returns 0 or -errno. */
+int fd_set_cloexec(int fd, int on);
+
+/*
+ * fd_send - one message of @len bytes with @n descriptors (≤ FD_PASS_MAX)
+ * over a unix socket; the caller keeps its own copies. Returns 0 or -errno.
+ * Never raises SIGPIPE. Waits when a blocking socket's buffer is full.
+ */
+int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n);
+
+/*
+ * fd_recv - one message of a unix SOCK_SEQPACKET or SOCK_DGRAM socket.
+ * @fds has room for @max descriptors; they arrive CLOEXEC and belong to the
+ * caller. *ret_n is how many came: fewer than were sent when this process
+ * has no free descriptors, the kernel closes the rest (unix(7)).
+ * Returns the length of the data, 0 at end of file, or -errno; -EMSGSIZE
+ * when the data did not fit (descriptors that came are closed).
+ */
+ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
+		size_t *ret_n);
+
+/*
+ * fd_write_all / fd_read_all - until done, across EINTR and short counts.
+ * fd_read_all returns the bytes read before end of file. -errno on failure.
+ */
+int fd_write_all(int fd, const void *data, size_t len);
+ssize_t fd_read_all(int fd, void *data, size_t len);
+
+/* fd_write_file - open @path for writing, write @text in one write, close. */
+int fd_write_file(const char *path, const char *text);
+
+/*
+ * fd_raise_nofile - set RLIMIT_NOFILE's soft limit to its hard limit.
+ * Returns the limit now in force.
+ */
+unsigned long fd_raise_nofile(void);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+
+static enum log_level max_level = LOG_WARN;
+static bool as_json;
+
+static const char *const names[] = {
+	[LOG_ERROR] = "error",
+	[LOG_WARN] = "warn",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
+};
+
+void log_init(enum log_level level, bool json)
+{
+	max_level = level;
+	as_json = json;
+}
+
+enum log_level log_level_get(void)
+{
+	return max_level;
+}
+
+bool log_is_json(void)
+{
+	return as_json;
+}
+
+int log_level_parse(const char *text, enum log_level *ret_level)
+{
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret_level = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static void put_json(enum log_level level, const char *text)
+{
+	_cleanup_free_ char *line = NULL;
+	char when[64];
+	struct timespec ts;
+	struct tm tm;
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(when + n, sizeof(when) - n, ".%03ldZ", ts.tv_nsec / 1000000);
+	line = json_line("time", when, "level", names[level], "msg", text, NULL);
+	if (line)
+		dprintf(STDERR_FILENO, "%s\n", line);
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	if (level > max_level)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+
+	/* one write a line: several processes of ours share this stderr */
+	if (as_json)
+		put_json(level, text);
+	else
+		dprintf(STDERR_FILENO, "portshunt: %s%s\n",
+			level == LOG_WARN ? "warning: " : "", text);
+}
+
+bool log_allowed(struct log_limit *limit)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((uint64_t)now.tv_sec < limit->next)
+		return false;
+	limit->next = (uint64_t)now.tv_sec + LOG_QUIET_SECONDS;
+	return true;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Log lines on stderr: "portshunt: text", or one JSON object a line. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/*
+ * log_init - set the level and the form. Before it is called, warnings and
+ * worse are printed as text.
+ */
+void log_init(enum log_level level, bool json);
+
+enum log_level log_level_get(void);
+bool log_is_json(void);
+
+/* log_level_parse - "error", "warn", "info", "debug". Returns 0 or -EINVAL. */
+int log_level_parse(const char *text, enum log_level *ret_level);
+
+void log_at(enum log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)
+#define log_info(...) log_at(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
+
+/*
+ * A condition that a client can cause may be told at most once in
+ * LOG_QUIET_SECONDS; embed one of these, zeroed, where it is told.
+ */
+#define LOG_QUIET_SECONDS 10
+
+struct log_limit {
+	uint64_t next; /* CLOCK_MONOTONIC, s */
+};
+
+/* log_allowed - true when the condition behind @limit may be told now. */
+bool log_allowed(struct log_limit *limit);
