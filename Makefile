@@ -1,33 +1,131 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make` builds build/portshunt; `make help` lists the targets.
+# `make` builds build/portshunt; `make help` lists the targets and variables.
 
 VERSION := 0.1.0
 O ?= build
 CC ?= gcc
-PKGS := json-c libcap-ng
+PREFIX ?= /usr/local
+JOBS ?= 2
+FUZZ_SECONDS ?= 60
+
 CFLAGS ?= -O2 -g
-WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wno-unused-parameter
-CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iuser -Iinclude -MMD -MP $(CPPFLAGS)
-CFLAGS_ALL = -std=gnu11 -fno-strict-aliasing -fstack-protector-strong $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-LDLIBS_ALL = $(shell pkg-config --libs $(PKGS)) -lseccomp -lsubid
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wundef -Wno-unused-parameter $(if $(STRICT),-Werror)
+SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iuser -Itests/tools -MMD -MP $(CPPFLAGS)
+CFLAGS_ALL := -std=gnu11 -fno-strict-aliasing -fstack-protector-strong $(WARN) $(CFLAGS) $(SANITIZE)
+LDFLAGS_ALL := -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
+LDLIBS_ALL := -ljson-c -lcap-ng -lseccomp -lsubid $(LDLIBS)
 Q := $(if $(V),,@)
 
-SRCS := $(sort $(wildcard user/*.c user/*/*.c user/*/*/*.c))
+# What is built: the program, and the tests by the folder that they are in.
+SRCS := $(sort $(wildcard user/*.c user/*/*.c))
 OBJS := $(SRCS:%.c=$(O)/%.o)
+LIB_OBJS := $(filter-out $(O)/user/main.o,$(OBJS))
+UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*.c))
+KERNEL := $(patsubst %.c,$(O)/%,$(wildcard tests/kernel/*.c))
+FUZZ := $(patsubst %_fuzz.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
+PEER_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/peer/*.c))
+TEST_OBJS := $(PEER_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
+PEER := $(if $(PEER_OBJS),$(O)/tests/peer)
+TESTS := $(UNIT) $(KERNEL) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.bats))
+MAN := $(patsubst user/man/%.scd,$(O)/man/%.gz,$(wildcard user/man/*.scd))
 
-all: $(O)/portshunt
+all: $(O)/portshunt ## build the program
 
 $(O)/portshunt: $(OBJS)
 	@echo "  LD   $@"
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LDLIBS_ALL)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
-$(O)/%.o: %.c Makefile
+$(O)/%.o: %.c $(O)/flags
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
-clean:
-	rm -rf $(O)
+# Everything is built again when the compiler or its flags change.
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' >$@
 
-.PHONY: all clean
--include $(OBJS:.o=.d)
+$(UNIT): %: %.o $(LIB_OBJS)
+$(UNIT): LDLIBS_ALL += -lcmocka
+$(KERNEL): %: %.o
+$(KERNEL): LDLIBS_ALL :=
+$(FUZZ): %: %_fuzz.o $(O)/tests/fuzz/replay.o $(LIB_OBJS)
+$(O)/tests/peer: $(PEER_OBJS) $(filter $(O)/user/base/%,$(OBJS))
+$(UNIT) $(KERNEL) $(FUZZ) $(O)/tests/peer:
+	@echo "  LD   $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+# On a fresh machine these three install what they need, build, and run.
+check: ## run all tests; STRICT=1: a skipped test or a warning fails
+	@tests/tools/deps.sh build run test
+	@$(MAKE) --no-print-directory -j$(JOBS) run-check
+
+check-san: ## the same with ASan and UBSan
+	@$(MAKE) --no-print-directory check SAN=address,undefined O=$(O)/san
+
+demo: ## publish a web page of a fresh namespace and fetch it
+	@tests/tools/deps.sh build run test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@PORTSHUNT=$(abspath $(O))/portshunt bash tests/tools/demo.sh
+
+run-check: export PORTSHUNT = $(abspath $(O))/portshunt
+run-check: export PEER = $(abspath $(O))/tests/peer
+run-check: export O := $(O)
+run-check: export STRICT := $(STRICT)
+run-check: export SAN := $(SAN)
+run-check: all $(PEER) $(UNIT) $(KERNEL) $(FUZZ)
+	@prove -j$(JOBS) --timer --rules 'seq=tests/e2e/*' --rules 'par=**' \
+		--exec tests/tools/run-test.sh $(TESTS)
+
+bench: ## compare the datapaths with rootlessport and pasta
+	@tests/tools/deps.sh build run test
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(PEER)
+	@PORTSHUNT=$(abspath $(O))/portshunt PEER=$(abspath $(O))/tests/peer bash tests/bench/bench.sh
+
+fuzz: ## search for new inputs that break a parser, FUZZ_SECONDS each
+	@tests/tools/deps.sh build fuzz
+	@$(MAKE) --no-print-directory -j$(JOBS) run-fuzz O=$(O)/fuzz CC=clang \
+		SAN=address,undefined,fuzzer-no-link
+
+run-fuzz: $(FUZZ:%=%_fuzz.o) $(LIB_OBJS)
+	@for t in $(notdir $(FUZZ)); do mkdir -p $(O)/$$t && \
+		clang -fsanitize=address,undefined,fuzzer -o $(O)/$$t-fuzz $(O)/tests/fuzz/$${t}_fuzz.o \
+			$(LIB_OBJS) $(LDLIBS_ALL) && \
+		$(O)/$$t-fuzz -max_total_time=$(FUZZ_SECONDS) $(O)/$$t tests/fuzz/corpus/$$t || exit; done
+
+$(O)/man/%.gz: user/man/%.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc <$< | gzip -9n >$@
+
+install: all $(MAN) ## copy to DESTDIR and PREFIX
+	$(Q)tests/tools/install.sh install '$(DESTDIR)' '$(PREFIX)' 755 $(O)/portshunt bin/portshunt \
+		$(foreach m,$(MAN),644 $m share/man/man1/$(notdir $m)) \
+		644 user/completion/portshunt.bash share/bash-completion/completions/portshunt
+
+uninstall: ## remove exactly what install created
+	$(Q)tests/tools/install.sh uninstall '$(DESTDIR)' '$(PREFIX)'
+
+deps: ## install the Debian packages that building, running and testing need
+	@tests/tools/deps.sh build run test
+
+compile_commands.json: ## for clangd and its kind
+	@(sep='['; for c in $(SRCS) $(wildcard tests/*/*.c tests/tools/*/*.c); do \
+		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$sep" '$(CURDIR)' "$$c" \
+			'$(CC) $(subst ",\",$(subst ','\'',$(CPPFLAGS_ALL))) $(CFLAGS_ALL) -c '"$$c"; sep=,; \
+	done; echo ']') >$@
+
+clean: ## remove what was built
+	rm -rf $(O) compile_commands.json
+
+help: ## this list
+	@sed -n 's/^\([a-z_.-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t24
+	@echo "Variables: V=1 O=DIR SAN=address,undefined STRICT=1 JOBS=N PREFIX DESTDIR FUZZ_SECONDS"
+	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
+
+FORCE:
+.PHONY: all compile_commands.json check check-san run-check demo bench fuzz run-fuzz install uninstall deps clean help FORCE
+.SECONDARY:
+-include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)

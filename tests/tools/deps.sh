@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The Debian packages of portshunt, in one place, and their installation.
+#
+# deps.sh GROUP...   installs what is missing of these groups, when it is root; else it
+#                    prints the one line that does, and fails only where nothing can be
+#                    built without it. Silent when nothing is missing.
+set -euo pipefail
+
+declare -A packages=(
+	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev libsubid-dev scdoc"
+	[run]="slirp4netns uidmap"
+	[test]="bats busybox iproute2 libcmocka-dev perl procps util-linux"
+	[fuzz]="clang libclang-rt-14-dev"
+)
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing=() needed=no
+for group in "$@"; do
+	for package in ${packages[$group]}; do
+		if ! command -v dpkg-query >/dev/null; then
+			missing+=("$package")
+		elif ! installed "$package"; then
+			missing+=("$package")
+			if [ "$group" = build ]; then needed=yes; fi
+		fi
+	done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "not a Debian system: please have the equivalents of ${missing[*]}" >&2
+	exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "not installed: ${missing[*]}; install with: sudo make deps" >&2
+	[ $needed = no ]
+	exit
+fi
+echo "  DEPS ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q=2 update
+apt-get -q=2 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" >/dev/null

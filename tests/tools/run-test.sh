@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# How prove runs one test, whatever it is: a bats file, a shell script, a fuzz target with
+# its corpus, or a program. All print TAP.
+#
+# Under STRICT=1 a skipped test is turned into a failed one: in CI nothing may be missing.
+# TEST_TIMEOUT is the number of seconds that one file may take.
+set -uo pipefail
+
+run_test() {
+	local limit="timeout --foreground -k 10 ${TEST_TIMEOUT:-600}"
+
+	case $1 in
+	*.bats) $limit bats --tap "$1" ;;
+	*.sh) $limit bash "$1" ;;
+	*/fuzz/*) $limit "$1" tests/fuzz/corpus/"${1##*/}"/* ;;
+	/*) $limit "$1" ;;
+	*) $limit "./$1" ;;
+	esac
+}
+
+refuse_skips() {
+	awk '
+	tolower($0) ~ /^1\.\.0($|[^0-9])/ {
+		print "1..1"
+		sub(/^[^#]*#? */, "")
+		print "not ok 1 - all skipped, which STRICT forbids: " $0
+		next
+	}
+	tolower($0) ~ /^(not )?ok .*[^\\]# *skip/ {
+		sub(/^(not )?ok/, "not ok")
+		sub(/# */, "- STRICT forbids: ")
+	}
+	{ print; fflush() }'
+}
+
+if [ "${1##*.}" = bats ] && ! command -v bats >/dev/null; then
+	echo "1..0 # SKIP bats is not installed, see make deps"
+elif [ -n "${STRICT:-}" ]; then
+	run_test "$1" | refuse_skips
+else
+	run_test "$1"
+fi
