@@ -3,7 +3,6 @@
 
 VERSION := 0.1.0
 O ?= build
-CC ?= gcc
 PREFIX ?= /usr/local
 JOBS ?= 2
 FUZZ_SECONDS ?= 60
