@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for portshunt
+
+_portshunt() {
+	local cur prev words cword i command=
+	local both="--publish --network --slirp4netns --no-pivot-root --tmpdir --id --datapath
+		--child-ip --ready-fd --exit-fd --log-level --log-json --help"
+
+	_init_completion -n =: || return
+	for ((i = 1; i < cword; i++)); do
+		case ${words[i]} in
+		run | attach)
+			command=${words[i]}
+			break
+			;;
+		esac
+	done
+
+	case $prev in
+	--datapath) COMPREPLY=($(compgen -W "auto shunt sockmap splice" -- "$cur")) && return ;;
+	--log-level) COMPREPLY=($(compgen -W "error warn info debug" -- "$cur")) && return ;;
+	--network) COMPREPLY=($(compgen -W "none slirp4netns" -- "$cur")) && return ;;
+	--netns | --slirp4netns) _filedir && return ;;
+	--tmpdir) _filedir -d && return ;;
+	--pid) _pids && return ;;
+	-p | --publish | --id | --child-ip | --ready-fd | --exit-fd) return ;;
+	esac
+
+	case $command in
+	'') COMPREPLY=($(compgen -W "run attach --help --version" -- "$cur")) ;;
+	attach) COMPREPLY=($(compgen -W "--netns --pid $both" -- "$cur")) ;;
+	run)
+		# What follows the options is a command of its own.
+		for ((i++; i < cword; i++)); do
+			case ${words[i]} in
+			--) ((i++)) && break ;;
+			-p | --publish | --network | --slirp4netns | --tmpdir | --id | --datapath | \
+				--child-ip | --ready-fd | --exit-fd | --log-level) ((i++)) ;;
+			-*) ;;
+			*) break ;;
+			esac
+		done
+		if [ "$i" -lt "$cword" ] || [ "${words[i - 1]}" = -- ] || [[ $cur != -* ]]; then
+			_command_offset "$i"
+		else
+			COMPREPLY=($(compgen -W "$both" -- "$cur"))
+		fi
+		;;
+	esac
+} && complete -F _portshunt portshunt
