@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pipes for splice(2), kept between uses. A connection holds one only while
+ * bytes lie in it, so the number in use is the number of stalled flows.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct pipe_pair {
+	int rd, wr; /* -1: none */
+};
+
+/* Kept for the next use; what comes back beyond that is closed. */
+#define PIPE_POOL_MAX 16
+
+struct pipe_pool {
+	struct pipe_pair idle[PIPE_POOL_MAX];
+	size_t n;
+};
+
+/*
+ * pipe_pool_get - a pipe that is empty. Returns 0 or -errno (-EMFILE,
+ * -ENFILE); *ret is untouched on failure.
+ */
+int pipe_pool_get(struct pipe_pool *pool, struct pipe_pair *ret);
+
+/* pipe_pool_put - give back a pipe that is empty; *pipe becomes none. */
+void pipe_pool_put(struct pipe_pool *pool, struct pipe_pair *pipe);
+
+/* pipe_close - for a pipe with bytes in it; *pipe becomes none. */
+void pipe_close(struct pipe_pair *pipe);
+
+void pipe_pool_done(struct pipe_pool *pool);

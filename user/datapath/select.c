@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "datapath/datapath.h"
+
+static const char *const names[] = {
+	[DATAPATH_AUTO] = "auto",
+	[DATAPATH_SPLICE] = "splice",
+	[DATAPATH_SOCKMAP] = "sockmap",
+	[DATAPATH_SHUNT] = "shunt",
+};
+
+int datapath_parse(const char *text, enum datapath *ret, struct error *err)
+{
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return error_set(err, -EINVAL,
+			 "unknown datapath \"%s\": use auto, shunt, sockmap or splice",
+			 text);
+}
+
+const char *datapath_name(enum datapath datapath)
+{
+	return names[datapath];
+}
+
+int datapath_select(enum datapath wanted, enum datapath *ret, struct error *err)
+{
+	if (wanted == DATAPATH_SOCKMAP || wanted == DATAPATH_SHUNT)
+		return error_set(err, -EOPNOTSUPP,
+				 "datapath %s is not built yet: use --datapath=splice or auto",
+				 names[wanted]);
+	*ret = DATAPATH_SPLICE;
+	return 0;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/splice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <linux/sockios.h>
+
+/* After so many bytes another flow gets its turn. */
+#define PUMP_BUDGET (1 << 20)
+
+/* At most so much is taken into a pipe at once. */
+#define SPLICE_MAX (1 << 20)
+
+/* A splice that brought less than this was not worth its page references. */
+#define BULK_MIN (16 * 1024)
+
+struct residue {
+	uint32_t at, len;
+	char data[];
+};
+
+int splice_init(struct splice *s)
+{
+	*s = (struct splice){ .buffer = malloc(SPLICE_BUFFER) };
+	return s->buffer ? 0 : -ENOMEM;
+}
+
+void splice_done(struct splice *s)
+{
+	pipe_pool_done(&s->pipes);
+	free(s->buffer);
+}
+
+void flow_init(struct flow *f, int from, int to)
+{
+	*f = (struct flow){
+		.from = from,
+		.to = to,
+		.writable = true,
+		.urgent_byte = -1,
+		.pipe = { -1, -1 },
+	};
+}
+
+void flow_done(struct flow *f)
+{
+	pipe_close(&f->pipe);
+	free(f->residue);
+	f->residue = NULL;
+}
+
+/* Returns bytes sent, 0 when the target is full, -errno when it is broken. */
+static ssize_t send_some(struct flow *f, const void *data, size_t len, int flags)
+{
+	ssize_t n = send(f->to, data, len, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	if (n < (ssize_t)len)
+		f->writable = false;
+	if (n < 0)
+		return 0;
+	f->bytes += (uint64_t)n;
+	return n;
+}
+
+static int flush_residue(struct flow *f)
+{
+	struct residue *r = f->residue;
+	ssize_t n;
+
+	n = send_some(f, r->data + r->at, r->len - r->at, 0);
+	if (n < 0)
+		return (int)n;
+	r->at += (uint32_t)n;
+	if (r->at < r->len)
+		return 0;
+	free(r);
+	f->residue = NULL;
+	return 1;
+}
+
+static int flush_pipe(struct splice *s, struct flow *f)
+{
+	while (f->in_pipe) {
+		ssize_t n = splice(f->pipe.rd, NULL, f->to, NULL, f->in_pipe,
+				   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		if (n <= 0) {
+			f->writable = false;
+			return 0;
+		}
+		f->in_pipe -= (uint32_t)n;
+		f->bytes += (uint64_t)n;
+	}
+	pipe_pool_put(&s->pipes, &f->pipe);
+	return 1;
+}
+
+/* Returns 1 when nothing waits to be written, 0 when the target is full. */
+static int flush(struct splice *s, struct flow *f)
+{
+	char byte = (char)f->urgent_byte;
+	int r = 1;
+
+	if (!f->writable)
+		return 0;
+	if (f->residue)
+		r = flush_residue(f);
+	if (r > 0 && f->in_pipe)
+		r = flush_pipe(s, f);
+	if (r > 0 && f->urgent_byte >= 0) {
+		r = (int)send_some(f, &byte, 1, MSG_OOB);
+		if (r > 0)
+			f->urgent_byte = -1;
+	}
+	return r;
+}
+
+/*
+ * A read without SO_OOBINLINE stops at the urgent mark, and the next one
+ * steps over the urgent byte in silence (tcp_recvmsg_locked). So whoever is
+ * at the mark takes the byte first, and the order stays: what was before the
+ * mark, the byte as urgent, the rest.
+ */
+static int cross_mark(struct flow *f)
+{
+	char byte;
+	int at = 0;
+
+	if (ioctl(f->from, SIOCATMARK, &at) < 0 || !at)
+		return 0;
+	f->urgent = false;
+	if (recv(f->from, &byte, 1, MSG_OOB | MSG_DONTWAIT) != 1)
+		return 0; /* EINVAL: it was taken already */
+	f->urgent_byte = (unsigned char)byte;
+	return 1;
+}
+
+static int keep_residue(struct flow *f, const char *data, size_t len)
+{
+	struct residue *r = malloc(sizeof(*r) + len);
+
+	if (!r)
+		return -ENOMEM;
+	*r = (struct residue){ .len = (uint32_t)len };
+	memcpy(r->data, data, len);
+	f->residue = r;
+	return 0;
+}
+
+/* Each fill_*() returns the bytes read, 0 for "look again", or -errno. */
+static ssize_t fill_by_copy(struct splice *s, struct flow *f)
+{
+	ssize_t n, sent;
+	int r;
+
+	/* bulk: the last read left more behind, maybe up to a mark */
+	if ((f->urgent || f->bulk) && cross_mark(f))
+		return 0;
+	n = recv(f->from, s->buffer, SPLICE_BUFFER, MSG_DONTWAIT);
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	if (n < 0) {
+		f->readable = false;
+		f->bulk = false;
+		return 0;
+	}
+	if (n == 0) {
+		f->eof = true;
+		return 0;
+	}
+	f->bulk = n == SPLICE_BUFFER;
+	/*
+	 * A short read emptied the queue, and whatever comes later is a new
+	 * edge; unless it was short of a mark, or the end is near.
+	 */
+	if (!f->bulk && !f->urgent && !f->hangup)
+		f->readable = false;
+	sent = send_some(f, s->buffer, (size_t)n, 0);
+	if (sent < 0)
+		return sent;
+	if (sent < n) {
+		r = keep_residue(f, (char *)s->buffer + sent, (size_t)(n - sent));
+		if (r < 0)
+			return r;
+	}
+	return n;
+}
+
+static ssize_t fill_by_pipe(struct splice *s, struct flow *f)
+{
+	ssize_t n;
+
+	if (f->pipe.rd < 0 && pipe_pool_get(&s->pipes, &f->pipe) < 0)
+		return fill_by_copy(s, f); /* out of fds: slower, never stuck */
+	n = splice(f->from, NULL, f->pipe.wr, NULL, SPLICE_MAX,
+		   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	if (n > 0) {
+		f->in_pipe = (uint32_t)n;
+		f->bulk = n >= BULK_MIN;
+		return n;
+	}
+	if (n < 0 && errno != EAGAIN) {
+		int r = -errno;
+
+		pipe_pool_put(&s->pipes, &f->pipe);
+		return r;
+	}
+	/* 0: end of file or an urgent mark; recv() can tell them apart */
+	if (n == 0)
+		f->urgent = true;
+	else if (!f->hangup && !f->urgent)
+		f->readable = false;
+	pipe_pool_put(&s->pipes, &f->pipe);
+	f->bulk = false;
+	return 0;
+}
+
+int flow_pump(struct splice *s, struct flow *f)
+{
+	size_t moved = 0;
+	ssize_t n;
+	int r;
+
+	for (;;) {
+		r = flush(s, f);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			return FLOW_WAITS;
+		if (f->eof)
+			return FLOW_ENDED;
+		if (!f->readable)
+			return FLOW_WAITS;
+		if (moved >= PUMP_BUDGET)
+			return FLOW_MORE;
+		n = f->bulk ? fill_by_pipe(s, f) : fill_by_copy(s, f);
+		if (n < 0)
+			return (int)n;
+		moved += (size_t)n;
+	}
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The splice datapath: one flow, that is one direction of a connection, from
+ * a socket of ours to another. Small messages are copied through one buffer
+ * of the process, bulk goes through a pipe without being copied.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "datapath/pipe_pool.h"
+
+/* Shared by every flow of a process. */
+struct splice {
+	struct pipe_pool pipes;
+	void *buffer; /* SPLICE_BUFFER bytes; empty between two calls */
+};
+
+#define SPLICE_BUFFER (64 * 1024)
+
+struct residue;
+
+struct flow {
+	int from, to;	/* sockets, non-blocking, owned by the pair */
+	bool readable;	/* an edge came and no EAGAIN since */
+	bool writable;
+	bool urgent;	/* EPOLLPRI: an urgent mark is to be crossed */
+	bool bulk;	/* the last read was large: splice the next one */
+	bool hangup;	/* EPOLLRDHUP: the end of file is there or near */
+	bool eof;	/* recv() returned 0: nothing more will come */
+	int16_t urgent_byte; /* read, not yet sent; -1: none */
+	uint32_t in_pipe;
+	struct pipe_pair pipe;
+	struct residue *residue; /* what did not fit after a copy; heap */
+	uint64_t bytes;	/* that were written to `to` */
+};
+
+enum flow_state {
+	FLOW_WAITS, /* until the next edge on one of the two sockets */
+	FLOW_MORE,  /* it stopped for fairness: call again */
+	FLOW_ENDED, /* end of file was read and all before it is written */
+};
+
+/* splice_init - Returns 0 or -ENOMEM. */
+int splice_init(struct splice *s);
+void splice_done(struct splice *s);
+
+void flow_init(struct flow *f, int from, int to);
+
+/* flow_done - bytes that were not written are dropped. */
+void flow_done(struct flow *f);
+
+/*
+ * flow_pump - move what can be moved.
+ * Returns an enum flow_state, or -errno when one of the sockets failed
+ * (-ECONNRESET, -EPIPE, -ETIMEDOUT…): the connection is broken and its other
+ * side should learn it by a reset.
+ */
+int flow_pump(struct splice *s, struct flow *f);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forwarder/connector.h"
+
+#include <errno.h>
+
+#include "base/fd.h"
+
+static struct connector_shelf *shelf_of(struct connector *c, sa_family_t family)
+{
+	return family == AF_INET6 ? &c->v6 : &c->v4;
+}
+
+static void hold(struct connector_shelf *shelf, const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (shelf->n + shelf->held < CONNECTOR_MAX)
+			shelf->fds[shelf->n + shelf->held++] = fds[i];
+		else
+			fd_close(fds[i]);
+	}
+}
+
+static void on_released(struct connector *c, struct connector_shelf *shelf,
+			int error)
+{
+	/* none although none failed: this process has no free descriptors */
+	if (shelf->held == 0 && error == 0)
+		error = -EMFILE;
+	shelf->n += shelf->held;
+	shelf->held = 0;
+	shelf->asked = false;
+	c->refilled(c, shelf->n ? 0 : error);
+}
+
+static void on_reply(struct loop_source *source, uint32_t events)
+{
+	struct connector *c = (struct connector *)source;
+	struct connector_shelf *shelf;
+	struct socket_reply reply;
+	int fds[CONNECTOR_BATCH];
+	size_t n = 0;
+	ssize_t len;
+
+	len = fd_recv(source->fd, &reply, sizeof(reply), fds, CONNECTOR_BATCH, &n);
+	if (len == -EAGAIN)
+		return;
+	if (len != sizeof(reply)) {
+		loop_del(source);
+		c->lost(c);
+		return;
+	}
+	shelf = shelf_of(c, reply.family);
+	if (reply.released)
+		on_released(c, shelf, reply.error);
+	else
+		hold(shelf, fds, n);
+}
+
+int connector_init(struct connector *c, struct loop *loop, int fd)
+{
+	return loop_add(loop, &c->source, fd, EPOLLIN, on_reply);
+}
+
+static void shelf_clear(struct connector_shelf *shelf)
+{
+	while (shelf->n + shelf->held)
+		fd_close(shelf->fds[shelf->held ? shelf->n + --shelf->held : --shelf->n]);
+}
+
+void connector_done(struct connector *c)
+{
+	shelf_clear(&c->v4);
+	shelf_clear(&c->v6);
+	loop_del(&c->source);
+	c->source.fd = fd_close(c->source.fd);
+}
+
+void connector_fill(struct connector *c, sa_family_t family)
+{
+	struct connector_shelf *shelf = shelf_of(c, family);
+	struct socket_request request = {
+		.family = (uint8_t)family,
+		.count = CONNECTOR_BATCH,
+	};
+
+	if (shelf->asked || shelf->n > CONNECTOR_LOW)
+		return;
+	/* full or gone: the next taker asks again, the loop sees the end */
+	shelf->asked = fd_send(c->source.fd, &request, sizeof(request), NULL, 0) == 0;
+}
+
+bool connector_has(const struct connector *c, sa_family_t family)
+{
+	return family == AF_INET6 ? c->v6.n > 0 : c->v4.n > 0;
+}
+
+int connector_take(struct connector *c, sa_family_t family)
+{
+	struct connector_shelf *shelf = shelf_of(c, family);
+	int fd;
+
+	if (!shelf->n)
+		return -EAGAIN;
+	fd = shelf->fds[--shelf->n];
+	/* close the gap to those that are held */
+	if (shelf->held)
+		shelf->fds[shelf->n] = shelf->fds[shelf->n + shelf->held];
+	connector_fill(c, family);
+	return fd;
+}

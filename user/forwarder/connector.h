@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets of the container's network namespace, ready to be connected. A
+ * socket stays in the namespace where it was made, so the netns child makes
+ * them in batches and a connection never waits for a round trip.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/addr.h"
+#include "base/loop.h"
+
+/* What goes over the SOCK_SEQPACKET between the forwarder and the netns child. */
+struct socket_request {
+	uint8_t family; /* AF_INET or AF_INET6 */
+	uint8_t count;	/* ≤ CONNECTOR_BATCH */
+};
+
+/*
+ * Two replies to a request: one with the descriptors, and one without, sent
+ * when the netns child has closed its own copies. Only then may they be used:
+ * a copy elsewhere would keep a closed socket in this process's epoll set.
+ */
+struct socket_reply {
+	uint8_t family;
+	bool released;
+	int32_t error; /* 0 or -errno of socket(2) */
+};
+
+#define CONNECTOR_BATCH 32
+#define CONNECTOR_LOW 16
+#define CONNECTOR_MAX (CONNECTOR_BATCH + CONNECTOR_LOW)
+
+struct connector_shelf {
+	int fds[CONNECTOR_MAX];
+	unsigned int n;	   /* that may be used */
+	unsigned int held; /* behind them: the netns child has copies yet */
+	bool asked;
+};
+
+struct connector {
+	struct loop_source source; /* the socket to the netns child */
+	struct connector_shelf v4, v6;
+	void (*refilled)(struct connector *c, int error); /* 0 or -errno */
+	void (*lost)(struct connector *c); /* the netns child is gone */
+};
+
+/*
+ * connector_init - take over @fd, the forwarder's end of the socket.
+ * Returns 0 or -errno.
+ */
+int connector_init(struct connector *c, struct loop *loop, int fd);
+void connector_done(struct connector *c);
+
+/* connector_fill - ask for sockets of @family if few are left. */
+void connector_fill(struct connector *c, sa_family_t family);
+
+/* connector_has - is there a socket of @family to take now? */
+bool connector_has(const struct connector *c, sa_family_t family);
+
+/* connector_take - a socket that the caller owns, or -EAGAIN. */
+int connector_take(struct connector *c, sa_family_t family);

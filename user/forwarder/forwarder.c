@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forwarder/forwarder.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "forwarder/protocol.h"
+#include "forwarder/sandbox.h"
+
+/*
+ * Never used for clients: prepared sockets of both families, pooled pipes,
+ * and a few for the process itself.
+ */
+#define FD_RESERVE (2 * CONNECTOR_MAX + 2 * PIPE_POOL_MAX + 16)
+
+#define RETRY_MS 100
+#define DRAIN_MS 900
+
+static struct forwarder *forwarder_of_timer(struct loop_source *source)
+{
+	return (void *)((char *)source - offsetof(struct forwarder, timer));
+}
+
+static void set_timer(struct forwarder *f, long ms)
+{
+	struct itimerspec when = {
+		.it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 },
+	};
+
+	timerfd_settime(f->timer.fd, 0, &when, NULL);
+}
+
+static unsigned long fds_for_clients(const struct forwarder *f)
+{
+	unsigned long reserve = FD_RESERVE + f->listeners_open;
+
+	/* a limit this small is shared evenly rather than refused */
+	if (reserve > f->fd_limit / 2 + f->listeners_open)
+		reserve = f->fd_limit / 2 + f->listeners_open;
+	return reserve < f->fd_limit ? f->fd_limit - reserve : 0;
+}
+
+bool forwarder_may_accept(struct forwarder *f)
+{
+	if (!f->started)
+		return false;
+	if (2 * (f->pairs_open + 1) > fds_for_clients(f)) {
+		forwarder_exhausted(f, -EMFILE, "accept");
+		return false;
+	}
+	if (f->target4.family && !connector_has(&f->connector, AF_INET)) {
+		connector_fill(&f->connector, AF_INET);
+		return false;
+	}
+	if (f->target6.family && !connector_has(&f->connector, AF_INET6)) {
+		connector_fill(&f->connector, AF_INET6);
+		return false;
+	}
+	return true;
+}
+
+void forwarder_exhausted(struct forwarder *f, int r, const char *what)
+{
+	if (log_allowed(&f->exhausted_limit))
+		log_warn("%s: %s: %lu connections are open, the limit is %lu file "
+			 "descriptors; new connections wait until some close "
+			 "(raise the hard limit: ulimit -Hn)",
+			 what, errno_text(r), f->pairs_open, f->fd_limit);
+	if (!f->draining)
+		set_timer(f, RETRY_MS);
+}
+
+static void resume(struct forwarder *f)
+{
+	if (f->started && !f->draining)
+		listeners_resume(f);
+}
+
+void forwarder_pair_gone(struct forwarder *f)
+{
+	f->pairs_open--;
+	if (!TAILQ_EMPTY(&f->paused))
+		resume(f);
+	if (f->draining && f->pairs_open == 0)
+		loop_stop(&f->loop);
+}
+
+static void on_refilled(struct connector *c, int error)
+{
+	struct forwarder *f =
+		(void *)((char *)c - offsetof(struct forwarder, connector));
+
+	if (error)
+		forwarder_exhausted(f, error, "socket in the container");
+	else
+		resume(f);
+}
+
+static void on_netns_lost(struct connector *c)
+{
+	struct forwarder *f =
+		(void *)((char *)c - offsetof(struct forwarder, connector));
+
+	/* the supervisor knows it too and says what to do */
+	f->started = false;
+}
+
+static void stop_listening(struct forwarder *f)
+{
+	struct listener *l;
+
+	while ((l = TAILQ_FIRST(&f->listeners)))
+		listener_free(l);
+	while ((l = TAILQ_FIRST(&f->paused)))
+		listener_free(l);
+}
+
+static void finish_all(struct forwarder *f)
+{
+	struct pair *pair;
+
+	stop_listening(f);
+	while ((pair = LIST_FIRST(&f->pairs)))
+		pair_finish(pair);
+	loop_stop(&f->loop);
+}
+
+static void drain(struct forwarder *f)
+{
+	struct pair *pair, *next;
+
+	stop_listening(f);
+	f->draining = true;
+	set_timer(f, DRAIN_MS);
+	for (pair = LIST_FIRST(&f->pairs); pair; pair = next) {
+		next = LIST_NEXT(pair, entry);
+		if (pair->down_ended || pair->state == PAIR_CONNECTING)
+			pair_finish(pair);
+	}
+	if (f->pairs_open == 0)
+		loop_stop(&f->loop);
+}
+
+static void on_timer(struct loop_source *source, uint32_t events)
+{
+	struct forwarder *f = forwarder_of_timer(source);
+	uint64_t expirations;
+
+	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	if (f->draining)
+		finish_all(f);
+	else
+		resume(f);
+}
+
+static int setup(struct forwarder *f, const struct forwarder_request *request)
+{
+	log_init(request->setup.log_level, request->setup.log_json);
+	f->target4 = request->setup.target4;
+	f->target6 = request->setup.target6;
+	return sandbox_enter();
+}
+
+static int take_listeners(struct forwarder *f, uint16_t container_port, int *fds,
+			  size_t n)
+{
+	struct listener *added[FD_PASS_MAX];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n && r >= 0; i++) {
+		r = listener_new(f, fds[i], (uint16_t)(container_port + i), &added[i]);
+		if (r < 0)
+			break;
+	}
+	if (r >= 0) {
+		f->listeners_open += n;
+		return 0;
+	}
+	/* all or none */
+	for (size_t j = 0; j < i; j++)
+		listener_free(added[j]);
+	for (; i < n; i++)
+		fd_close(fds[i]);
+	return r;
+}
+
+static int start(struct forwarder *f)
+{
+	f->started = true;
+	if (f->target4.family)
+		connector_fill(&f->connector, AF_INET);
+	if (f->target6.family)
+		connector_fill(&f->connector, AF_INET6);
+	return 0;
+}
+
+static int obey(struct forwarder *f, const struct forwarder_request *request,
+		int *fds, size_t n)
+{
+	if (request->type == FORWARDER_LISTEN)
+		return take_listeners(f, request->listen.container_port, fds, n);
+	for (size_t i = 0; i < n; i++)
+		fd_close(fds[i]);
+	switch (request->type) {
+	case FORWARDER_SETUP:
+		return setup(f, request);
+	case FORWARDER_START:
+		return start(f);
+	default:
+		return -EINVAL;
+	}
+}
+
+static void on_request(struct loop_source *source, uint32_t events)
+{
+	struct forwarder *f =
+		(void *)((char *)source - offsetof(struct forwarder, supervisor));
+	struct forwarder_request request;
+	struct forwarder_reply reply;
+	int fds[FD_PASS_MAX];
+	size_t n = 0;
+	ssize_t len;
+
+	len = fd_recv(source->fd, &request, sizeof(request), fds, FD_PASS_MAX, &n);
+	if (len == -EAGAIN)
+		return;
+	if (len != sizeof(request)) {
+		finish_all(f);
+		return;
+	}
+	if (request.type == FORWARDER_STOP) {
+		if (request.stop.drain)
+			drain(f);
+		else
+			finish_all(f);
+		return;
+	}
+	reply.error = obey(f, &request, fds, n);
+	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
+}
+
+static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
+{
+	int timer_fd, r;
+
+	TAILQ_INIT(&f->listeners);
+	TAILQ_INIT(&f->paused);
+	LIST_INIT(&f->pairs);
+	f->connector.refilled = on_refilled;
+	f->connector.lost = on_netns_lost;
+	f->fd_limit = fd_raise_nofile();
+	r = splice_init(&f->splice);
+	if (r < 0)
+		return r;
+	r = loop_init(&f->loop);
+	if (r < 0)
+		return r;
+	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (timer_fd < 0)
+		return -errno;
+	r = loop_add(&f->loop, &f->timer, timer_fd, EPOLLIN, on_timer);
+	if (r < 0)
+		return r;
+	r = loop_add(&f->loop, &f->supervisor, supervisor_fd, EPOLLIN, on_request);
+	if (r < 0)
+		return r;
+	return connector_init(&f->connector, &f->loop, netns_fd);
+}
+
+int forwarder_main(int supervisor_fd, int netns_fd)
+{
+	static struct forwarder f;
+	int r;
+
+	/* splice(2) to a socket that is gone raises it, and has no flag */
+	signal(SIGPIPE, SIG_IGN);
+	r = init(&f, supervisor_fd, netns_fd);
+	if (r >= 0)
+		r = loop_run(&f.loop);
+	if (r < 0)
+		log_error("forwarder: %s", errno_text(r));
+	connector_done(&f.connector);
+	loop_done(&f.loop);
+	splice_done(&f.splice);
+	fd_close(f.timer.fd);
+	fd_close(supervisor_fd);
+	return r < 0 ? 1 : 0;
+}

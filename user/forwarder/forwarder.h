@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The forwarder process: listeners, pairs, one loop. It holds no privilege
+ * and opens nothing by itself; its sockets come from the supervisor and from
+ * the netns child.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "datapath/splice.h"
+#include "forwarder/connector.h"
+#include "forwarder/listener.h"
+#include "forwarder/pair.h"
+
+struct forwarder {
+	struct loop loop;
+	struct loop_source supervisor;
+	struct loop_source timer; /* retry after exhaustion; end of draining */
+	struct connector connector;
+	struct splice splice;
+	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
+	struct listener_list listeners, paused;
+	struct pair_list pairs;
+	unsigned long pairs_open, listeners_open, fd_limit;
+	bool started, draining;
+	struct log_limit exhausted_limit;
+};
+
+/*
+ * forwarder_main - the body of the hidden command @forwarder.
+ * @supervisor_fd and @netns_fd are SOCK_SEQPACKET sockets, taken over.
+ * Returns the exit status.
+ */
+int forwarder_main(int supervisor_fd, int netns_fd);
+
+/* forwarder_may_accept - is there all that one more connection needs? */
+bool forwarder_may_accept(struct forwarder *f);
+
+/* forwarder_exhausted - tell (not too often) and try again in a moment. */
+void forwarder_exhausted(struct forwarder *f, int r, const char *what);
+
+/* forwarder_pair_gone - a pair was freed: somebody may be waiting for that. */
+void forwarder_pair_gone(struct forwarder *f);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forwarder/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/addr.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "forwarder/forwarder.h"
+#include "forwarder/pair.h"
+
+/* One listener may take so many before the flows get their turn. */
+#define ACCEPT_BATCH 16
+
+static void pause_listener(struct listener *l)
+{
+	if (l->paused || loop_mod(&l->source, 0) < 0)
+		return;
+	l->paused = true;
+	TAILQ_REMOVE(&l->forwarder->listeners, l, entry);
+	TAILQ_INSERT_TAIL(&l->forwarder->paused, l, entry);
+}
+
+void listeners_resume(struct forwarder *forwarder)
+{
+	struct listener *l;
+
+	while ((l = TAILQ_FIRST(&forwarder->paused))) {
+		if (loop_mod(&l->source, EPOLLIN) < 0)
+			return;
+		l->paused = false;
+		TAILQ_REMOVE(&forwarder->paused, l, entry);
+		TAILQ_INSERT_TAIL(&forwarder->listeners, l, entry);
+	}
+}
+
+/* The family of the container's socket for this client. */
+static sa_family_t choose_family(const struct forwarder *f,
+				 const struct sockaddr_storage *peer)
+{
+	struct addr from;
+
+	if (f->target4.family && f->target6.family &&
+	    addr_from_sockaddr(peer, &from, NULL) == 0)
+		return from.family;
+	return f->target4.family ? AF_INET : AF_INET6;
+}
+
+/* Errors of the connection that waited, not of the listener: accept(2). */
+static bool is_the_clients(int error)
+{
+	return error == ECONNABORTED || error == EPROTO || error == ENOPROTOOPT ||
+	       error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH ||
+	       error == EOPNOTSUPP || error == ENETUNREACH || error == ENETDOWN ||
+	       error == EINTR || error == EPERM;
+}
+
+/* Returns false when there is nothing more to take now. */
+static bool accept_one(struct listener *l)
+{
+	struct forwarder *f = l->forwarder;
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	sa_family_t family;
+	int client, container;
+
+	if (!forwarder_may_accept(f)) {
+		pause_listener(l);
+		return false;
+	}
+	client = accept4(l->source.fd, (struct sockaddr *)&peer, &len,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (client < 0) {
+		if (errno == EAGAIN)
+			return false;
+		if (is_the_clients(errno))
+			return true;
+		forwarder_exhausted(f, -errno, "accept");
+		pause_listener(l);
+		return false;
+	}
+	family = choose_family(f, &peer);
+	container = connector_take(&f->connector, family);
+	pair_start(l, client, container, family);
+	return true;
+}
+
+static void on_connection(struct loop_source *source, uint32_t events)
+{
+	struct listener *l = (struct listener *)source;
+
+	for (int i = 0; i < ACCEPT_BATCH; i++)
+		if (!accept_one(l))
+			return;
+}
+
+int listener_new(struct forwarder *forwarder, int fd, uint16_t container_port,
+		 struct listener **ret)
+{
+	struct listener *l = malloc(sizeof(*l));
+	int r;
+
+	if (!l)
+		return -ENOMEM;
+	*l = (struct listener){
+		.forwarder = forwarder,
+		.container_port = container_port,
+	};
+	r = loop_add(&forwarder->loop, &l->source, fd, EPOLLIN, on_connection);
+	if (r < 0) {
+		free(l);
+		return r;
+	}
+	TAILQ_INSERT_TAIL(&forwarder->listeners, l, entry);
+	*ret = l;
+	return 0;
+}
+
+void listener_free(struct listener *l)
+{
+	TAILQ_REMOVE(l->paused ? &l->forwarder->paused : &l->forwarder->listeners, l,
+		     entry);
+	loop_del(&l->source);
+	fd_close(l->source.fd);
+	free(l);
+}
+
+socklen_t listener_target(const struct listener *l, sa_family_t family,
+			  struct sockaddr_storage *ret)
+{
+	const struct forwarder *f = l->forwarder;
+
+	return addr_to_sockaddr(family == AF_INET6 ? &f->target6 : &f->target4,
+				l->container_port, ret);
+}

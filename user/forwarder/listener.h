@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Listening sockets of the host. The supervisor opened them; here they are
+ * accepted on, and paused when something runs out: newcomers wait in the
+ * kernel's backlog, established connections are not harmed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "base/loop.h"
+
+struct forwarder;
+
+struct listener {
+	struct loop_source source;
+	struct forwarder *forwarder;
+	uint16_t container_port;
+	bool paused;
+	TAILQ_ENTRY(listener) entry; /* in forwarder->listeners or ->paused */
+};
+
+TAILQ_HEAD(listener_list, listener);
+
+/*
+ * listener_new - take over @fd, a listening socket. It is accepted on from
+ * the next turn of the loop. Returns 0 or -errno; the fd is the caller's on
+ * failure.
+ */
+int listener_new(struct forwarder *forwarder, int fd, uint16_t container_port,
+		 struct listener **ret);
+void listener_free(struct listener *listener);
+
+/* listener_resume - those that were paused try again. */
+void listeners_resume(struct forwarder *forwarder);
+
+/*
+ * listener_target - where in the container a connection goes.
+ * Returns the length of *ret.
+ */
+socklen_t listener_target(const struct listener *listener, sa_family_t family,
+			  struct sockaddr_storage *ret);

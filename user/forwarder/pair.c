@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forwarder/pair.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "forwarder/forwarder.h"
+#include "forwarder/listener.h"
+
+#define LEG_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
+static void pair_free(struct pair *pair)
+{
+	struct forwarder *forwarder = pair->forwarder;
+
+	flow_done(&pair->up);
+	flow_done(&pair->down);
+	LIST_REMOVE(pair, entry);
+	loop_forget(&pair->client.source);
+	loop_forget(&pair->container.source);
+	fd_close(pair->up.from);
+	fd_close(pair->up.to);
+	free(pair);
+	forwarder_pair_gone(forwarder);
+}
+
+/* close(2) sends a reset instead of a FIN (socket(7), SO_LINGER). */
+static void reset_on_close(int fd)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+void pair_abort(struct pair *pair)
+{
+	reset_on_close(pair->up.from);
+	reset_on_close(pair->up.to);
+	pair_free(pair);
+}
+
+/* Unread bytes would turn the FIN of close(2) into a reset. */
+static void discard_unread(int fd)
+{
+	for (int i = 0; i < 16; i++)
+		if (recv(fd, NULL, 1 << 30, MSG_TRUNC | MSG_DONTWAIT) <= 0)
+			break;
+}
+
+void pair_finish(struct pair *pair)
+{
+	struct splice *splice = &pair->forwarder->splice;
+
+	if (pair->state == PAIR_OPEN) {
+		flow_pump(splice, &pair->up);
+		flow_pump(splice, &pair->down);
+	}
+	shutdown(pair->up.from, SHUT_WR);
+	shutdown(pair->up.to, SHUT_WR);
+	discard_unread(pair->up.from);
+	discard_unread(pair->up.to);
+	pair_free(pair);
+}
+
+/* Edge-triggered EPOLLOUT costs a wake-up at the start; most never block. */
+static int want_out(struct leg *leg)
+{
+	if (leg->wants_out)
+		return 0;
+	leg->wants_out = true;
+	return loop_mod(&leg->source, LEG_EVENTS | EPOLLOUT);
+}
+
+/*
+ * Returns -errno when the pair is broken. `*ended` is set once, with the FIN
+ * passed on; the last FIN of a connection is left to close(2).
+ */
+static int pump(struct pair *pair, struct flow *flow, struct leg *from,
+		struct leg *to, bool *ended, bool other_ended)
+{
+	int r;
+
+	if (*ended)
+		return 0;
+	r = flow_pump(&pair->forwarder->splice, flow);
+	if (r < 0)
+		return r;
+	if (r == FLOW_MORE)
+		loop_ready(&from->source);
+	if (r == FLOW_WAITS && !flow->writable)
+		return want_out(to);
+	if (r == FLOW_ENDED) {
+		*ended = true;
+		if (!other_ended && shutdown(flow->to, SHUT_WR) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* A broken side: what the other direction still holds goes out first. */
+static void break_up(struct pair *pair, int r)
+{
+	log_debug("connection broken: %s", errno_text(r));
+	if (!pair->up_ended)
+		flow_pump(&pair->forwarder->splice, &pair->up);
+	if (!pair->down_ended)
+		flow_pump(&pair->forwarder->splice, &pair->down);
+	pair_abort(pair);
+}
+
+/* Returns false when the pair is gone. */
+static bool run(struct pair *pair)
+{
+	int r;
+
+	r = pump(pair, &pair->up, &pair->client, &pair->container,
+		 &pair->up_ended, pair->down_ended);
+	if (r >= 0)
+		r = pump(pair, &pair->down, &pair->container, &pair->client,
+			 &pair->down_ended, pair->up_ended);
+	if (r < 0) {
+		break_up(pair, r);
+		return false;
+	}
+	/* nobody is left in the container to hear the rest of `up` */
+	if (pair->down_ended && (pair->up_ended || pair->forwarder->draining)) {
+		pair_free(pair);
+		return false;
+	}
+	return true;
+}
+
+static void on_leg(struct leg *leg, uint32_t events, struct flow *out,
+		   struct flow *in)
+{
+	struct pair *pair = leg->pair;
+
+	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		out->readable = true;
+	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		out->hangup = true;
+	if (events & EPOLLPRI)
+		out->urgent = true;
+	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		in->writable = true;
+	/* an error that neither flow met, as one of them has to wait */
+	if (run(pair) && (events & EPOLLERR))
+		break_up(pair, -ECONNRESET);
+}
+
+static void on_client(struct loop_source *source, uint32_t events)
+{
+	struct leg *leg = (struct leg *)source;
+
+	on_leg(leg, events, &leg->pair->up, &leg->pair->down);
+}
+
+static void on_container(struct loop_source *source, uint32_t events)
+{
+	struct leg *leg = (struct leg *)source;
+
+	on_leg(leg, events, &leg->pair->down, &leg->pair->up);
+}
+
+/* Both handshakes are done. The client may have spoken already. */
+static int pair_open(struct pair *pair)
+{
+	struct loop *loop = &pair->forwarder->loop;
+	int r;
+
+	pair->state = PAIR_OPEN;
+	r = loop_add(loop, &pair->client.source, pair->up.from, LEG_EVENTS, on_client);
+	if (r < 0)
+		return r;
+	if (pair->container.source.loop) {
+		pair->container.source.fn = on_container;
+		return loop_mod(&pair->container.source, LEG_EVENTS);
+	}
+	return loop_add(loop, &pair->container.source, pair->up.to, LEG_EVENTS,
+			on_container);
+}
+
+static void on_connected(struct loop_source *source, uint32_t events)
+{
+	struct pair *pair = ((struct leg *)source)->pair;
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (error) {
+		log_debug("connect: %s", errno_text(error));
+		pair_abort(pair);
+		return;
+	}
+	if (!(events & EPOLLOUT))
+		return;
+	if (pair_open(pair) < 0)
+		pair_abort(pair);
+}
+
+static int pair_connect(struct pair *pair, const struct sockaddr_storage *to,
+			socklen_t len)
+{
+	if (connect(pair->up.to, (const struct sockaddr *)to, len) == 0)
+		return pair_open(pair);
+	if (errno != EINPROGRESS)
+		return -errno;
+	return loop_add(&pair->forwarder->loop, &pair->container.source,
+			pair->up.to, EPOLLOUT | EPOLLET, on_connected);
+}
+
+void pair_start(struct listener *listener, int client_fd, int container_fd,
+		sa_family_t family)
+{
+	struct forwarder *forwarder = listener->forwarder;
+	struct pair *pair = malloc(sizeof(*pair));
+	struct sockaddr_storage to;
+	socklen_t len;
+	int r;
+
+	if (!pair) {
+		reset_on_close(client_fd);
+		fd_close(client_fd);
+		fd_close(container_fd);
+		return;
+	}
+	*pair = (struct pair){ .forwarder = forwarder };
+	pair->client.pair = pair;
+	pair->container.pair = pair;
+	flow_init(&pair->up, client_fd, container_fd);
+	flow_init(&pair->down, container_fd, client_fd);
+	LIST_INSERT_HEAD(&forwarder->pairs, pair, entry);
+	forwarder->pairs_open++;
+
+	len = listener_target(listener, family, &to);
+	r = pair_connect(pair, &to, len);
+	if (r < 0) {
+		log_debug("connect: %s", errno_text(r));
+		pair_abort(pair);
+	}
+}

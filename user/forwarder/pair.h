@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of one forwarded TCP connection. Start reading here.
+ *
+ *     D ──tcp──▶ A │ forwarder │ B ──tcp──▶ C
+ *     client  `client`      `container`    the container's socket
+ *
+ * A was accepted by a listener, B is a socket of the container's namespace.
+ *
+ *   CONNECTING  B's handshake is under way (on loopback and veth it is over
+ *               when connect(2) returns). Nothing is read from A.
+ *   OPEN        both flows move bytes: `up` from A to B, `down` from B to A.
+ *               A flow that reads end of file passes a FIN on, and the other
+ *               flow goes on for as long as plain TCP would.
+ *   (freed)     both flows ended: A and B are closed, each with its FIN sent.
+ *               Or one side broke: the other gets a reset.
+ *
+ * An event never frees a pair while its other leg's event waits to be
+ * dispatched: the loop takes both legs off its list (base/loop.h).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "base/loop.h"
+#include "datapath/splice.h"
+
+struct listener;
+struct forwarder;
+
+enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
+
+struct leg {
+	struct loop_source source;
+	struct pair *pair;
+	bool wants_out; /* EPOLLOUT is watched: only once a write has blocked */
+};
+
+struct pair {
+	LIST_ENTRY(pair) entry;
+	struct forwarder *forwarder;
+	enum pair_state state;
+	bool up_ended, down_ended;
+	struct leg client, container;
+	struct flow up, down;
+};
+
+LIST_HEAD(pair_list, pair);
+
+/*
+ * pair_start - connect @container_fd to where @listener leads and carry
+ * @client_fd's bytes there. Both descriptors belong to the pair from here on,
+ * also on failure: when the container refuses, the client is reset at once.
+ */
+void pair_start(struct listener *listener, int client_fd, int container_fd,
+		sa_family_t family);
+
+/*
+ * pair_abort - end it with a reset to both sides.
+ * pair_finish - what was read is written as far as it goes without waiting,
+ * then both sides get a FIN, also when they sent what nobody read.
+ */
+void pair_abort(struct pair *pair);
+void pair_finish(struct pair *pair);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the supervisor says to the forwarder, over a SOCK_SEQPACKET: one
+ * request, one reply. End of file on either side means the other is gone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+enum forwarder_request_type {
+	FORWARDER_SETUP,  /* once, first */
+	FORWARDER_LISTEN, /* with descriptors of listening sockets */
+	FORWARDER_START,  /* accept from now on */
+	FORWARDER_STOP,	  /* no reply; the process ends */
+};
+
+struct forwarder_request {
+	uint32_t type;
+	union {
+		struct {
+			/* AF_UNSPEC: none; at least one is given */
+			struct addr target4, target6;
+			uint8_t datapath;  /* enum datapath */
+			uint8_t log_level; /* enum log_level */
+			bool log_json;
+		} setup;
+		struct {
+			/* of the first descriptor; the next has the next */
+			uint16_t container_port;
+		} listen;
+		struct {
+			/* connections whose container side has ended may
+			 * still deliver what is on its way, for a second */
+			bool drain;
+		} stop;
+	};
+};
+
+struct forwarder_reply {
+	int32_t error; /* 0 or -errno */
+};

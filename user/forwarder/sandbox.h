@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the forwarder gives up before it reads the first byte of a client:
+ * every capability, new privileges, and all system calls but those of the
+ * loop and the datapath. It opens no file and makes no socket afterwards.
+ */
+#pragma once
+
+/* sandbox_enter - Returns 0 or -errno. */
+int sandbox_enter(void);
