@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,42 @@ const char *errno_text(int r)
 	return text;
 }
 
-/* A line must stay a line, whatever bytes an argument held. */
+/*
+ * Bytes of the UTF-8 character at @s (RFC 3629), 0 when it is none, or one
+ * that steers a terminal.
+ */
+static size_t printable_length(const unsigned char *s)
+{
+	/* the least value that needs 1, 2, 3, 4 bytes and is no control */
+	static const uint32_t least[] = { 0x20, 0xa0, 0x800, 0x10000 };
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	uint32_t c = n == 1 ? s[0] : s[0] & (0x7fU >> n);
+
+	if ((s[0] & 0xc0) == 0x80 || s[0] >= 0xf8)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[n - 1] || c == 0x7f || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
+		return 0;
+	return n;
+}
+
+/*
+ * A line must stay a line, and valid in a JSON reply, whatever bytes an
+ * argument held and wherever the text was cut short.
+ */
 static void make_printable(char *s)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+	while (*s) {
+		size_t n = printable_length((unsigned char *)s);
+
+		if (!n)
 			*s = '?';
+		s += n ? n : 1;
+	}
 }
 
 static void put(struct error *err, const char *tail, const char *fmt, va_list ap)
@@ -72,7 +103,7 @@ int error_wrap(struct error *err, int r, const char *fmt, ...)
 		return r;
 	memcpy(was, err->text, sizeof(was));
 	va_start(ap, fmt);
-	put(err, was, fmt, ap);
+	put(err, was[0] ? was : NULL, fmt, ap);
 	va_end(ap);
 	return r;
 }

@@ -8,7 +8,8 @@
 #define ERROR_TEXT_MAX 1024
 
 struct error {
-	char text[ERROR_TEXT_MAX]; /* no newline; "" when nothing was set */
+	/* UTF-8 without control characters, "?" for other bytes; "" when nothing was set */
+	char text[ERROR_TEXT_MAX];
 };
 
 /*
@@ -23,7 +24,10 @@ int error_set(struct error *err, int r, const char *fmt, ...)
 int error_errno(struct error *err, int r, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* error_wrap - put "…: " in front of the text that is there. Returns @r. */
+/*
+ * error_wrap - put "…: " in front of the text that is there, or the new text
+ * alone when there is none. Returns @r.
+ */
 int error_wrap(struct error *err, int r, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
