@@ -27,10 +27,23 @@ static int zone_parse(const char *zone, uint32_t *ret)
 	return 0;
 }
 
+static struct addr from_v6(const struct in6_addr *v6, uint32_t scope_id)
+{
+	struct addr a = { .family = AF_INET6, .v6 = *v6, .scope_id = scope_id };
+
+	if (IN6_IS_ADDR_V4MAPPED(v6)) {
+		a = (struct addr){ .family = AF_INET };
+		memcpy(&a.v4, &v6->s6_addr[12], sizeof(a.v4));
+	}
+	return a;
+}
+
 int addr_parse(const char *text, struct addr *ret)
 {
 	struct addr a = { .family = AF_INET };
 	char host[INET6_ADDRSTRLEN];
+	uint32_t scope_id = 0;
+	struct in6_addr v6;
 	const char *zone;
 	size_t len;
 	int r;
@@ -39,21 +52,22 @@ int addr_parse(const char *text, struct addr *ret)
 		*ret = a;
 		return 0;
 	}
-	a = (struct addr){ .family = AF_INET6 };
 	zone = strchr(text, '%');
 	len = zone ? (size_t)(zone - text) : strlen(text);
 	if (len >= sizeof(host))
 		return -EINVAL;
 	memcpy(host, text, len);
 	host[len] = '\0';
-	if (inet_pton(AF_INET6, host, &a.v6) != 1)
+	if (inet_pton(AF_INET6, host, &v6) != 1)
 		return -EINVAL;
 	if (zone) {
-		r = zone_parse(zone + 1, &a.scope_id);
+		if (IN6_IS_ADDR_V4MAPPED(&v6))
+			return -EINVAL;
+		r = zone_parse(zone + 1, &scope_id);
 		if (r < 0)
 			return r;
 	}
-	*ret = a;
+	*ret = from_v6(&v6, scope_id);
 	return 0;
 }
 
@@ -131,7 +145,7 @@ socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port,
 int addr_from_sockaddr(const struct sockaddr_storage *ss, struct addr *ret,
 		       uint16_t *ret_port)
 {
-	struct addr a = { .family = ss->ss_family };
+	struct addr a = { .family = AF_INET };
 	uint16_t port;
 
 	if (ss->ss_family == AF_INET) {
@@ -143,13 +157,7 @@ int addr_from_sockaddr(const struct sockaddr_storage *ss, struct addr *ret,
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)ss;
 
 		port = ntohs(in6->sin6_port);
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-			a.family = AF_INET;
-			memcpy(&a.v4, &in6->sin6_addr.s6_addr[12], 4);
-		} else {
-			a.v6 = in6->sin6_addr;
-			a.scope_id = in6->sin6_scope_id;
-		}
+		a = from_v6(&in6->sin6_addr, in6->sin6_scope_id);
 	} else {
 		return -EAFNOSUPPORT;
 	}
