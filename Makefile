@@ -11,14 +11,14 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wundef -Wno-unused-parameter $(if $(STRICT),-Werror)
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iuser -Itests/tools -MMD -MP $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iuser -Itests -MMD -MP $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 -fno-strict-aliasing -fstack-protector-strong $(WARN) $(CFLAGS) $(SANITIZE)
 LDFLAGS_ALL := -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
 LDLIBS_ALL := -ljson-c -lcap-ng -lseccomp -lsubid $(LDLIBS)
 Q := $(if $(V),,@)
 
 # What is built: the program, and the tests by the folder that they are in.
-SRCS := $(sort $(wildcard user/*.c user/*/*.c))
+SRCS := $(sort $(wildcard user/*.c user/*/*.c user/*/*/*.c))
 OBJS := $(SRCS:%.c=$(O)/%.o)
 LIB_OBJS := $(filter-out $(O)/user/main.o,$(OBJS))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*.c))

@@ -9,7 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 # Files that may have more than 400 lines, and why.
-declare -A long=()
+declare -A long=(
+	[tests/unit/rule_spec.c]="two tables, of what is read and what is refused"
+)
 
 # A folder of user/ may include its own floor and those below.
 declare -A floor=([base]=0 [rule]=1 [datapath]=1 [control]=2 [forwarder]=2 [supervisor]=2 [cmd]=3)
@@ -36,6 +38,7 @@ no_upward_include() {
 	local file folder header own
 
 	quoted | while read -r file folder header; do
+		header=$folder/$header folder=${folder%%/*}
 		case $file in
 		user/*/*) own=${file#user/} own=${own%%/*} ;;
 		user/* | tests/*) continue ;;
@@ -43,13 +46,14 @@ no_upward_include() {
 		esac
 		[ -n "${floor[$folder]:-}" ] || continue
 		if [ "${floor[$folder]}" -gt "${floor[$own]:--1}" ]; then
-			echo "$file: includes \"$folder/$header\" of a higher floor"
+			echo "$file: includes \"$header\" of a higher floor"
 		fi
 	done
 }
 
+# A program of tests/tools lives in one folder, and its parts need not name it.
 includes_carry_the_folder() {
-	quoted | awk '$2 == "-" { print $1 ": includes \"" $3 "\" without its folder" }'
+	quoted | awk '$2 == "-" && $1 !~ /^tests\/tools\// { print $1 ": includes \"" $3 "\" without its folder" }'
 }
 
 # system_include PATTERN ALLOWED - who includes <PATTERN but is not ALLOWED (regular expressions)
@@ -122,6 +126,8 @@ violations=(
 	no_upward_include user/base/a.c '#include "rule/spec.h"'
 	no_upward_include user/datapath/a.h '#include "forwarder/forwarder.h"'
 	no_upward_include user/forwarder/a.c ' # include "cmd/cmd.h"'
+	no_upward_include user/base/a.c '#include "supervisor/slirp4netns/probe.h"'
+	no_upward_include user/rule/deep/a.c '#include "cmd/cmd.h"'
 	no_upward_include include/a.h '#include "base/fd.h"'
 	includes_carry_the_folder user/base/a.c '#include "fd.h"'
 	only_datapath_sees_libbpf user/forwarder/a.c '#include <bpf/libbpf.h>'
