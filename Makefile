@@ -59,14 +59,14 @@ $(UNIT) $(KERNEL) $(FUZZ) $(O)/tests/peer:
 
 # On a fresh machine these three install what they need, build, and run.
 check: ## run all tests; STRICT=1: a skipped test or a warning fails
-	@tests/tools/deps.sh build run test
+	@tests/tools/deps.sh build run demo test install
 	@$(MAKE) --no-print-directory -j$(JOBS) run-check
 
 check-san: ## the same with ASan and UBSan
 	@$(MAKE) --no-print-directory check SAN=address,undefined O=$(O)/san
 
 demo: ## publish a web page of a fresh namespace and fetch it
-	@tests/tools/deps.sh build run test
+	@tests/tools/deps.sh build run demo
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PORTSHUNT=$(abspath $(O))/portshunt bash tests/tools/demo.sh
 
@@ -108,7 +108,7 @@ uninstall: ## remove exactly what install created
 	$(Q)tests/tools/install.sh uninstall '$(DESTDIR)' '$(PREFIX)'
 
 deps: ## install the Debian packages that building, running and testing need
-	@tests/tools/deps.sh build run test
+	@tests/tools/deps.sh build run demo test install
 
 compile_commands.json: ## for clangd and its kind
 	@(sep='['; for c in $(SRCS) $(wildcard tests/*/*.c tests/tools/*/*.c); do \

@@ -97,7 +97,7 @@ else
 fi
 
 say "portshunt ends, and what it made is gone"
-children=$(pgrep -P "$run_pid" || true)
+children=$(<"/proc/$run_pid/task/$run_pid/children")
 kill "$run_pid"
 wait "$run_pid" 2>/dev/null || true
 run_pid=

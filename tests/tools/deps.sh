@@ -8,9 +8,11 @@
 set -euo pipefail
 
 declare -A packages=(
-	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev libsubid-dev scdoc"
+	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev libsubid-dev"
 	[run]="slirp4netns uidmap"
-	[test]="bats busybox iproute2 libcmocka-dev perl procps util-linux"
+	[demo]="busybox"
+	[test]="bats iproute2 libcmocka-dev perl procps util-linux"
+	[install]="scdoc"
 	[fuzz]="clang libclang-rt-14-dev"
 )
 
