@@ -22,6 +22,13 @@ int fd_set_cloexec(int fd, int on)
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
 }
 
+int fd_set_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 union control {
 	char buf[CMSG_SPACE(FD_PASS_MAX * sizeof(int))];
 	struct cmsghdr align;
@@ -90,6 +97,28 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
 	}
 	*ret_n = n;
 	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void fd_close_all_but(int *keep, size_t n)
+{
+	unsigned int from = 0;
+
+	qsort(keep, n, sizeof(*keep), compare);
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned int)keep[i] > from)
+			close_range(from, (unsigned int)keep[i] - 1, 0);
+		from = (unsigned int)keep[i] + 1;
+	}
+	close_range(from, ~0U, 0);
+	/* whoever opens a file later must not get a standard stream */
+	while ((from = (unsigned int)open("/dev/null", O_RDWR)) <= STDERR_FILENO)
+		;
+	close((int)from);
 }
 
 int fd_write_all(int fd, const void *data, size_t len)

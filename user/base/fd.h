@@ -14,6 +14,9 @@ int fd_close(int fd);
 /* fd_set_cloexec - turn FD_CLOEXEC on or off. Returns 0 or -errno. */
 int fd_set_cloexec(int fd, int on);
 
+/* fd_set_nonblock - O_NONBLOCK of the open file. Returns 0 or -errno. */
+int fd_set_nonblock(int fd);
+
 /*
  * fd_send - one message of @len bytes with @n descriptors (≤ FD_PASS_MAX)
  * over a unix socket; the caller keeps its own copies. Returns 0 or -errno.
@@ -31,6 +34,12 @@ int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n);
  */
 ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
 		size_t *ret_n);
+
+/*
+ * fd_close_all_but - close every descriptor that is not in @keep, which is
+ * sorted by this call; 0, 1 and 2 become /dev/null unless they are kept.
+ */
+void fd_close_all_but(int *keep, size_t n);
 
 /*
  * fd_write_all / fd_read_all - until done, across EINTR and short counts.

@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/cleanup.h"
+
+/* The opaque type of the header is json-c's own. */
+static struct json_object *inner(const struct json *value)
+{
+	return (struct json_object *)value;
+}
+
+static const struct json *outer(struct json_object *o)
+{
+	return (const struct json *)o;
+}
 
 char *json_line(const char *key, ...)
 {
@@ -25,4 +41,249 @@ char *json_line(const char *key, ...)
 		line = strdup(text);
 	json_object_put(o);
 	return line;
+}
+
+static size_t digits(const char *s, const char *end)
+{
+	const char *p = s;
+
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return (size_t)(p - s);
+}
+
+/* The length of a number as RFC 8259 section 6 has it, 0 when it is none. */
+static size_t number_length(const char *s, const char *end)
+{
+	const char *p = s;
+	size_t n;
+
+	p += p < end && *p == '-';
+	n = digits(p, end);
+	if (!n || (n > 1 && *p == '0'))
+		return 0;
+	p += n;
+	if (p < end && *p == '.') {
+		n = digits(p + 1, end);
+		if (!n)
+			return 0;
+		p += 1 + n;
+	}
+	if (p < end && (*p == 'e' || *p == 'E')) {
+		p++;
+		p += p < end && (*p == '+' || *p == '-');
+		n = digits(p, end);
+		if (!n)
+			return 0;
+		p += n;
+	}
+	return (size_t)(p - s);
+}
+
+/*
+ * What json-c 0.16 takes in its strict mode although RFC 8259 does not: NaN,
+ * Infinity, 1. and 00, control characters in strings, a NUL as the end.
+ * Returns the offset of the first of these, @len when there is none.
+ */
+static size_t find_laxity(const char *s, size_t len)
+{
+	bool in_string = false;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (in_string) {
+			if (c < 0x20)
+				return i;
+			if (c == '\\')
+				i++;
+			in_string = c != '"';
+		} else if (c == '"') {
+			in_string = true;
+		} else if (c == '-' || (c >= '0' && c <= '9')) {
+			size_t n = number_length(s + i, s + len);
+
+			if (!n)
+				return i;
+			i += n - 1;
+		} else if (c == 'N' || c == 'I' || c == '\0') {
+			return i;
+		}
+	}
+	return len;
+}
+
+int json_parse(const char *text, size_t len, struct json **ret,
+	       struct error *err)
+{
+	/* json-c ends a number at the top level only at what follows it */
+	_cleanup_free_ char *copy = malloc(len + 1);
+	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+	enum json_tokener_error e;
+	struct json_object *o;
+	size_t at = find_laxity(text, len);
+	size_t end;
+
+	if (!copy || !tokener || len > INT32_MAX - 1) {
+		if (tokener)
+			json_tokener_free(tokener);
+		return error_errno(err, -ENOMEM, "JSON of %zu bytes", len);
+	}
+	memcpy(copy, text, len);
+	copy[len] = ' ';
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
+						JSON_TOKENER_VALIDATE_UTF8);
+	o = json_tokener_parse_ex(tokener, copy, (int)len + 1);
+	e = json_tokener_get_error(tokener);
+	end = json_tokener_get_parse_end(tokener);
+	json_tokener_free(tokener);
+
+	if (e == json_tokener_success && at == len) {
+		*ret = (struct json *)o;
+		return 0;
+	}
+	json_object_put(o);
+	if (e == json_tokener_continue && at == len)
+		return error_set(err, -EINVAL, "unexpected end of JSON input");
+	if (e == json_tokener_success || e == json_tokener_continue || at < end)
+		return error_set(err, -EINVAL,
+				 "invalid JSON at byte %zu: unexpected character",
+				 at);
+	return error_set(err, -EINVAL, "invalid JSON at byte %zu: %s", end,
+			 json_tokener_error_desc(e));
+}
+
+void json_free(struct json *value)
+{
+	json_object_put(inner(value));
+}
+
+bool json_is_object(const struct json *value)
+{
+	return json_object_is_type(inner(value), json_type_object);
+}
+
+bool json_is_array(const struct json *value)
+{
+	return json_object_is_type(inner(value), json_type_array);
+}
+
+const struct json *json_get(const struct json *object, const char *key)
+{
+	struct json_object *member = NULL;
+
+	if (json_is_object(object))
+		json_object_object_get_ex(inner(object), key, &member);
+	return outer(member);
+}
+
+bool json_has(const struct json *object, const char *key)
+{
+	return json_is_object(object) &&
+	       json_object_object_get_ex(inner(object), key, NULL);
+}
+
+size_t json_len(const struct json *array)
+{
+	return json_is_array(array) ? json_object_array_length(inner(array)) : 0;
+}
+
+const struct json *json_at(const struct json *array, size_t i)
+{
+	if (i >= json_len(array))
+		return NULL;
+	return outer(json_object_array_get_idx(inner(array), i));
+}
+
+int json_int(const struct json *value, int64_t min, int64_t max, int64_t *ret)
+{
+	int64_t n;
+
+	if (!json_object_is_type(inner(value), json_type_int))
+		return -EINVAL;
+	/* these two are also what every number beyond them is read as */
+	n = json_object_get_int64(inner(value));
+	if (n < min || n > max || n == INT64_MIN || n == INT64_MAX)
+		return -EINVAL;
+	*ret = n;
+	return 0;
+}
+
+const char *json_string(const struct json *value)
+{
+	const char *text;
+
+	if (!json_object_is_type(inner(value), json_type_string))
+		return NULL;
+	text = json_object_get_string(inner(value));
+	if (strlen(text) != (size_t)json_object_get_string_len(inner(value)))
+		return NULL;
+	return text;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void go_print(FILE *f, struct json_object *o);
+
+static void go_print_map(FILE *f, struct json_object *o)
+{
+	size_t n = (size_t)json_object_object_length(o), i = 0;
+	_cleanup_free_ const char **keys = calloc(n + 1, sizeof(*keys));
+
+	if (!keys)
+		return;
+	json_object_object_foreach(o, key, value)
+	{
+		(void)value;
+		keys[i++] = key;
+	}
+	qsort(keys, n, sizeof(*keys), by_key);
+	fputs("map[", f);
+	for (i = 0; i < n; i++) {
+		fprintf(f, "%s%s:", i ? " " : "", keys[i]);
+		go_print(f, json_object_object_get(o, keys[i]));
+	}
+	fputs("]", f);
+}
+
+static void go_print(FILE *f, struct json_object *o)
+{
+	switch (json_object_get_type(o)) {
+	case json_type_null:
+		fputs("<nil>", f);
+		break;
+	case json_type_object:
+		go_print_map(f, o);
+		break;
+	case json_type_array:
+		fputs("[", f);
+		for (size_t i = 0; i < json_object_array_length(o); i++) {
+			fputs(i ? " " : "", f);
+			go_print(f, json_object_array_get_idx(o, i));
+		}
+		fputs("]", f);
+		break;
+	default:
+		/* strings and booleans as they are, numbers as they were written */
+		fputs(json_object_get_string(o), f);
+	}
+}
+
+char *json_go_text(const struct json *value)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	go_print(f, inner(value));
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }

@@ -2,9 +2,63 @@
 /* All that is known of JSON here; the only file that sees json-c. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
 /*
  * json_line - one object with string members, from NULL-terminated pairs of
  * key and value: json_line("level", "warn", "msg", text, NULL).
  * Returns a string that the caller frees, NULL when memory is short.
  */
 char *json_line(const char *key, ...) __attribute__((sentinel));
+
+/*
+ * A value that was read. A NULL pointer is JSON's null, and what is not there;
+ * every function below takes it. Values belong to the one that json_parse()
+ * gave.
+ */
+struct json;
+
+/* Objects and arrays may nest so deep. */
+#define JSON_DEPTH_MAX 16
+
+/*
+ * json_parse - one value of RFC 8259 and nothing but white space around it.
+ * Of equal keys the last counts. Returns 0; -EINVAL with the position in
+ * bytes in the text ("unexpected end of JSON input" when it only stops too
+ * early), or -ENOMEM.
+ */
+int json_parse(const char *text, size_t len, struct json **ret,
+	       struct error *err);
+void json_free(struct json *value);
+
+bool json_is_object(const struct json *value);
+bool json_is_array(const struct json *value);
+
+/* json_get - the member, NULL too when @object is none. */
+const struct json *json_get(const struct json *object, const char *key);
+/* json_has - true for a member that is null, too. */
+bool json_has(const struct json *object, const char *key);
+
+/* json_len - how many elements; 0 when @array is none. */
+size_t json_len(const struct json *array);
+const struct json *json_at(const struct json *array, size_t i);
+
+/*
+ * json_int - 0, or -EINVAL when it is no integer from @min to @max; the two
+ * ends of int64_t themselves are never given.
+ */
+int json_int(const struct json *value, int64_t min, int64_t max, int64_t *ret);
+
+/* json_string - NULL when it is no string, or has a NUL inside. */
+const char *json_string(const struct json *value);
+
+/*
+ * json_go_text - the value as Go's %v prints what encoding/json makes of it:
+ * map[desc:text id:1], [1 2], <nil>; numbers as they were written. The caller frees it; NULL when memory is
+ * short.
+ */
+char *json_go_text(const struct json *value);

@@ -5,11 +5,11 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/timer.h"
 #include "forwarder/protocol.h"
 #include "forwarder/sandbox.h"
 
@@ -25,15 +25,6 @@
 static struct forwarder *forwarder_of_timer(struct loop_source *source)
 {
 	return (void *)((char *)source - offsetof(struct forwarder, timer));
-}
-
-static void set_timer(struct forwarder *f, long ms)
-{
-	struct itimerspec when = {
-		.it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 },
-	};
-
-	timerfd_settime(f->timer.fd, 0, &when, NULL);
 }
 
 static unsigned long fds_for_clients(const struct forwarder *f)
@@ -73,7 +64,7 @@ void forwarder_exhausted(struct forwarder *f, int r, const char *what)
 			 "(raise the hard limit: ulimit -Hn)",
 			 what, errno_text(r), f->pairs_open, f->fd_limit);
 	if (!f->draining)
-		set_timer(f, RETRY_MS);
+		timer_set(&f->timer, RETRY_MS);
 }
 
 static void resume(struct forwarder *f)
@@ -137,7 +128,7 @@ static void drain(struct forwarder *f)
 
 	stop_listening(f);
 	f->draining = true;
-	set_timer(f, DRAIN_MS);
+	timer_set(&f->timer, DRAIN_MS);
 	for (pair = LIST_FIRST(&f->pairs); pair; pair = next) {
 		next = LIST_NEXT(pair, entry);
 		if (pair->down_ended || pair->state == PAIR_CONNECTING)
@@ -150,9 +141,8 @@ static void drain(struct forwarder *f)
 static void on_timer(struct loop_source *source, uint32_t events)
 {
 	struct forwarder *f = forwarder_of_timer(source);
-	uint64_t expirations;
 
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+	if (!timer_expired(source))
 		return;
 	if (f->draining)
 		finish_all(f);
@@ -160,11 +150,9 @@ static void on_timer(struct loop_source *source, uint32_t events)
 		resume(f);
 }
 
-static int setup(struct forwarder *f, const struct forwarder_request *request)
+static int setup(const struct forwarder_request *request)
 {
 	log_init(request->setup.log_level, request->setup.log_json);
-	f->target4 = request->setup.target4;
-	f->target6 = request->setup.target6;
 	return sandbox_enter();
 }
 
@@ -192,8 +180,10 @@ static int take_listeners(struct forwarder *f, uint16_t container_port, int *fds
 	return r;
 }
 
-static int start(struct forwarder *f)
+static int start(struct forwarder *f, const struct forwarder_request *request)
 {
+	f->target4 = request->start.target4;
+	f->target6 = request->start.target6;
 	f->started = true;
 	if (f->target4.family)
 		connector_fill(&f->connector, AF_INET);
@@ -211,9 +201,9 @@ static int obey(struct forwarder *f, const struct forwarder_request *request,
 		fd_close(fds[i]);
 	switch (request->type) {
 	case FORWARDER_SETUP:
-		return setup(f, request);
+		return setup(request);
 	case FORWARDER_START:
-		return start(f);
+		return start(f, request);
 	default:
 		return -EINVAL;
 	}
@@ -249,7 +239,7 @@ static void on_request(struct loop_source *source, uint32_t events)
 
 static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 {
-	int timer_fd, r;
+	int r;
 
 	TAILQ_INIT(&f->listeners);
 	TAILQ_INIT(&f->paused);
@@ -257,16 +247,14 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 	f->connector.refilled = on_refilled;
 	f->connector.lost = on_netns_lost;
 	f->fd_limit = fd_raise_nofile();
+	fd_set_nonblock(netns_fd);
 	r = splice_init(&f->splice);
 	if (r < 0)
 		return r;
 	r = loop_init(&f->loop);
 	if (r < 0)
 		return r;
-	timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (timer_fd < 0)
-		return -errno;
-	r = loop_add(&f->loop, &f->timer, timer_fd, EPOLLIN, on_timer);
+	r = timer_add(&f->loop, &f->timer, on_timer);
 	if (r < 0)
 		return r;
 	r = loop_add(&f->loop, &f->supervisor, supervisor_fd, EPOLLIN, on_request);
@@ -282,15 +270,16 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 
 	/* splice(2) to a socket that is gone raises it, and has no flag */
 	signal(SIGPIPE, SIG_IGN);
+	fd_close_all_but((int[]){ STDERR_FILENO, supervisor_fd, netns_fd }, 3);
 	r = init(&f, supervisor_fd, netns_fd);
 	if (r >= 0)
 		r = loop_run(&f.loop);
 	if (r < 0)
 		log_error("forwarder: %s", errno_text(r));
 	connector_done(&f.connector);
+	timer_done(&f.timer);
 	loop_done(&f.loop);
 	splice_done(&f.splice);
-	fd_close(f.timer.fd);
 	fd_close(supervisor_fd);
 	return r < 0 ? 1 : 0;
 }

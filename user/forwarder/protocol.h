@@ -21,9 +21,6 @@ struct forwarder_request {
 	uint32_t type;
 	union {
 		struct {
-			/* AF_UNSPEC: none; at least one is given */
-			struct addr target4, target6;
-			uint8_t datapath;  /* enum datapath */
 			uint8_t log_level; /* enum log_level */
 			bool log_json;
 		} setup;
@@ -31,6 +28,11 @@ struct forwarder_request {
 			/* of the first descriptor; the next has the next */
 			uint16_t container_port;
 		} listen;
+		struct {
+			/* in the container; AF_UNSPEC: none of this family,
+			 * its clients are carried over to the other one */
+			struct addr target4, target6;
+		} start;
 		struct {
 			/* connections whose container side has ended may
 			 * still deliver what is on its way, for a second */

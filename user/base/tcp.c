@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/tcp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#define KEEPALIVE_SECONDS 15
+
+static int set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+int tcp_set_options(int fd)
+{
+	int r;
+
+	r = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (r >= 0)
+		r = set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	if (r >= 0)
+		r = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS);
+	if (r >= 0)
+		r = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_SECONDS);
+	return r;
+}

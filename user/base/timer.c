@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/timer.h"
+
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+int timer_add(struct loop *loop, struct loop_source *source, loop_fn *fn)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = loop_add(loop, source, fd, EPOLLIN, fn);
+	if (r < 0)
+		fd_close(fd);
+	return r;
+}
+
+void timer_done(struct loop_source *source)
+{
+	if (!source->loop)
+		return;
+	loop_del(source);
+	source->fd = fd_close(source->fd);
+}
+
+void timer_set(struct loop_source *source, long ms)
+{
+	struct itimerspec when = {
+		.it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 },
+	};
+
+	timerfd_settime(source->fd, 0, &when, NULL);
+}
+
+bool timer_expired(struct loop_source *source)
+{
+	uint64_t expirations;
+
+	return read(source->fd, &expirations, sizeof(expirations)) > 0;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands: each takes its own argument list and returns an exit status. */
+#pragma once
+
+int cmd_run(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+
+/* Not for users: what the supervisor starts (supervisor/process.h). */
+int cmd_forwarder(int argc, char **argv);
+int cmd_netns(int argc, char **argv);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+
+enum {
+	OPT_NETWORK = 256,
+	OPT_SLIRP4NETNS,
+	OPT_NO_PIVOT_ROOT,
+	OPT_TMPDIR,
+	OPT_ID,
+	OPT_DATAPATH,
+	OPT_CHILD_IP,
+	OPT_READY_FD,
+	OPT_EXIT_FD,
+	OPT_LOG_LEVEL,
+	OPT_LOG_JSON,
+	OPT_NETNS,
+	OPT_PID,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "publish", required_argument, NULL, 'p' },
+	{ "network", required_argument, NULL, OPT_NETWORK },
+	{ "slirp4netns", required_argument, NULL, OPT_SLIRP4NETNS },
+	{ "no-pivot-root", no_argument, NULL, OPT_NO_PIVOT_ROOT },
+	{ "tmpdir", required_argument, NULL, OPT_TMPDIR },
+	{ "id", required_argument, NULL, OPT_ID },
+	{ "datapath", required_argument, NULL, OPT_DATAPATH },
+	{ "child-ip", required_argument, NULL, OPT_CHILD_IP },
+	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
+	{ "exit-fd", required_argument, NULL, OPT_EXIT_FD },
+	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
+	{ "log-json", no_argument, NULL, OPT_LOG_JSON },
+	{ "netns", required_argument, NULL, OPT_NETNS },
+	{ "pid", required_argument, NULL, OPT_PID },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 },
+};
+
+static const char usage_run[] =
+	"Usage: portshunt run [OPTIONS] [-p SPEC]... [--] COMMAND [ARG...]\n"
+	"Run COMMAND in a network of its own (slirp4netns) and publish its ports.\n\n";
+
+static const char usage_attach[] =
+	"Usage: portshunt attach [OPTIONS] (--netns PATH | --pid PID) [-p SPEC]...\n"
+	"Publish ports of a network namespace that exists.\n\n"
+	"      --netns PATH         the network namespace, e.g. /run/netns/NAME\n"
+	"      --pid PID            the one of this process; ends when it ends\n";
+
+static const char usage_common[] =
+	"  -p, --publish SPEC       [[HOST_ADDR:][HOST_PORT[-END]]:]PORT[-END][/tcp];\n"
+	"                           a lone number is the container's port, on a free\n"
+	"                           port of the host; IPv6 in brackets\n"
+	"      --network NETWORK    slirp4netns[:KEY=VALUE,...] or none\n"
+	"      --slirp4netns PATH   the slirp4netns program\n"
+	"      --no-pivot-root      run slirp4netns without its sandbox\n"
+	"      --tmpdir DIR         for sockets and logs\n"
+	"      --id ID              the container's id in their names\n"
+	"      --datapath PATH      auto, shunt, sockmap or splice\n"
+	"                           (environment: PORTSHUNT_DATAPATH)\n"
+	"      --child-ip ADDR      where in the container to connect; once a family\n"
+	"      --ready-fd N         write \"1\" here when every port is open\n"
+	"      --exit-fd N          end when this is at end of file\n"
+	"      --log-level LEVEL    error, warn, info or debug\n"
+	"      --log-json           log JSON objects\n"
+	"  -h, --help\n"
+	"      --version\n";
+
+void config_init(struct config *c)
+{
+	*c = (struct config){
+		.ready_fd = -1,
+		.exit_fd = -1,
+		.log_level = LOG_INFO,
+	};
+	slirp4netns_options_init(&c->slirp4netns_options);
+}
+
+void config_done(struct config *c)
+{
+	free(c->specs);
+}
+
+static int add_spec(struct config *c, const char *text, struct error *err)
+{
+	struct port_spec *specs;
+	int r;
+
+	specs = realloc(c->specs, (c->n_specs + 1) * sizeof(*specs));
+	if (!specs)
+		return error_errno(err, -ENOMEM, "--publish %s", text);
+	c->specs = specs;
+	r = spec_parse(text, &c->specs[c->n_specs], err);
+	if (r >= 0)
+		c->n_specs++;
+	return r;
+}
+
+static int set_network(struct config *c, const char *text, struct error *err)
+{
+	static const char slirp[] = "slirp4netns";
+
+	if (strcmp(text, "none") == 0) {
+		c->slirp4netns = false;
+		return 0;
+	}
+	if (strncmp(text, slirp, strlen(slirp)) == 0) {
+		text += strlen(slirp);
+		c->slirp4netns = true;
+		if (*text == '\0')
+			return 0;
+		if (*text == ':')
+			return slirp4netns_options_parse(&c->slirp4netns_options,
+							 text + 1, err);
+		text -= strlen(slirp);
+	}
+	return error_set(err, -EINVAL,
+			 "unknown network \"%s\": use slirp4netns[:KEY=VALUE,...] or none",
+			 text);
+}
+
+static int set_child_ip(struct config *c, const char *text, struct error *err)
+{
+	struct addr a, *to;
+	int r = addr_parse(text, &a);
+
+	if (r < 0)
+		return error_set(err, r, "--child-ip \"%s\" is not an IP address", text);
+	to = a.family == AF_INET6 ? &c->child6 : &c->child4;
+	if (to->family)
+		return error_set(err, -EINVAL,
+				 "--child-ip %s: an IPv%c address was given before", text,
+				 a.family == AF_INET6 ? '6' : '4');
+	*to = a;
+	return 0;
+}
+
+static int parse_number(const char *option, const char *text, long min, int *ret,
+			struct error *err)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || *end || end == text || n < min || n > INT_MAX)
+		return error_set(err, -EINVAL, "%s \"%s\" is not a number from %ld on",
+				 option, text, min);
+	*ret = (int)n;
+	return 0;
+}
+
+static int set_fd(const char *option, const char *text, int *ret, struct error *err)
+{
+	int r = parse_number(option, text, 0, ret, err);
+
+	if (r < 0)
+		return r;
+	if (fcntl(*ret, F_GETFD) < 0)
+		return error_errno(err, -errno, "%s %d", option, *ret);
+	/* COMMAND is not to find it, but it keeps its standard streams */
+	return *ret > 2 ? fd_set_cloexec(*ret, 1) : 0;
+}
+
+static int set_option(struct config *c, int option, const char *arg, struct error *err)
+{
+	switch (option) {
+	case 'p':
+		return add_spec(c, arg, err);
+	case OPT_NETWORK:
+		return set_network(c, arg, err);
+	case OPT_SLIRP4NETNS:
+		c->slirp4netns_path = arg;
+		return 0;
+	case OPT_NO_PIVOT_ROOT:
+		c->no_pivot_root = true;
+		return 0;
+	case OPT_TMPDIR:
+		c->tmpdir = arg;
+		return 0;
+	case OPT_ID:
+		if (!*arg || strchr(arg, '/') || strlen(arg) > 128)
+			return error_set(err, -EINVAL,
+					 "--id \"%s\" does not do in a file name", arg);
+		c->id = arg;
+		return 0;
+	case OPT_DATAPATH:
+		return datapath_parse(arg, &c->datapath, err);
+	case OPT_CHILD_IP:
+		return set_child_ip(c, arg, err);
+	case OPT_READY_FD:
+		return set_fd("--ready-fd", arg, &c->ready_fd, err);
+	case OPT_EXIT_FD:
+		return set_fd("--exit-fd", arg, &c->exit_fd, err);
+	case OPT_LOG_LEVEL:
+		if (log_level_parse(arg, &c->log_level) < 0)
+			return error_set(err, -EINVAL,
+					 "--log-level \"%s\": use error, warn, info or debug",
+					 arg);
+		return 0;
+	case OPT_LOG_JSON:
+		c->log_json = true;
+		return 0;
+	case OPT_NETNS:
+		c->netns_path = arg;
+		return 0;
+	case OPT_PID:
+		return parse_number("--pid", arg, 1, &c->pid, err);
+	default:
+		return error_set(err, -EINVAL, "unknown option %d", option);
+	}
+}
+
+/* getopt_long(3) told '?' or ':' about argv[optind - 1]. */
+static int bad_option(const char *command, char **argv, int told, struct error *err)
+{
+	const char *word = argv[optind - 1];
+
+	if (told == ':')
+		return error_set(err, -EINVAL, "option %s wants a value", word);
+	if (strncmp(word, "--", 2) != 0 && optopt)
+		return error_set(err, -EINVAL,
+				 "unknown option -%c: portshunt %s --help lists them",
+				 optopt, command);
+	if (optopt)
+		return error_set(err, -EINVAL, "option %.*s takes no value",
+				 (int)strcspn(word, "="), word);
+	return error_set(err, -EINVAL,
+			 "unknown option %s: portshunt %s --help lists them", word,
+			 command);
+}
+
+static int read_environment(struct config *c, struct error *err)
+{
+	const char *datapath = getenv("PORTSHUNT_DATAPATH");
+	int r = datapath && *datapath ? datapath_parse(datapath, &c->datapath, err) : 0;
+
+	return r < 0 ? error_wrap(err, r, "PORTSHUNT_DATAPATH") : 0;
+}
+
+int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
+		  struct error *err)
+{
+	bool attach = strcmp(argv[0], "attach") == 0;
+	int option, r;
+
+	r = read_environment(c, err);
+	opterr = 0;
+	optind = 1;
+	while (r >= 0 &&
+	       (option = getopt_long(argc, argv, "+:p:h", long_options, NULL)) != -1) {
+		if (option == 'h') {
+			printf("%s%s", attach ? usage_attach : usage_run, usage_common);
+			return 1;
+		}
+		if (option == OPT_VERSION) {
+			printf("portshunt " VERSION "\n");
+			return 1;
+		}
+		if (option == '?' || option == ':')
+			return bad_option(argv[0], argv, option, err);
+		if (!attach && (option == OPT_NETNS || option == OPT_PID))
+			return error_set(err, -EINVAL,
+					 "run makes a new network: --netns and --pid are "
+					 "options of portshunt attach");
+		r = set_option(c, option, optarg, err);
+	}
+	*ret_rest = optind;
+	return r < 0 ? r : 0;
+}

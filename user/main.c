@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command table. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/log.h"
+#include "cmd/cmd.h"
+
+static const struct {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+	const char *help; /* NULL: hidden */
+} commands[] = {
+	{ "run", cmd_run, "run a command in a new network and publish its ports" },
+	{ "attach", cmd_attach, "publish ports of a network namespace that exists" },
+	{ "@forwarder", cmd_forwarder, NULL },
+	{ "@netns", cmd_netns, NULL },
+	{ "@init", cmd_netns, NULL },
+};
+
+static int help(void)
+{
+	printf("Usage: portshunt COMMAND [OPTIONS]...\n"
+	       "Publish a container's ports on the host.\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (commands[i].help)
+			printf("  %-8s %s\n", commands[i].name, commands[i].help);
+	printf("\n`portshunt COMMAND --help` lists a command's options; "
+	       "portshunt(1) explains them.\n");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	/* a child was executed as /proc/self/exe */
+	prctl(PR_SET_NAME, "portshunt");
+	if (argc < 2) {
+		log_error("no command given: try run, attach or --help");
+		return 125;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].fn(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0)
+		return help();
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("portshunt " VERSION "\n");
+		return 0;
+	}
+	log_error("unknown command \"%s\": try run, attach or --help", argv[1]);
+	return 125;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor's ends of its two helpers: the process and the socket to it,
+ * and one function for each thing that it can be told.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "forwarder/protocol.h"
+#include "supervisor/netns_protocol.h"
+#include "supervisor/process.h"
+
+struct client {
+	struct process process;
+	int fd; /* SOCK_SEQPACKET */
+};
+
+void client_init(struct client *c);
+
+/* client_done - close the socket and see the process end: now, or in @grace_ms. */
+void client_done(struct client *c, int grace_ms);
+
+/*
+ * client_spawn - start "@command" with a new control socket and @peer_fd, its
+ * end of the socket between the two helpers. Returns 0 or -errno.
+ */
+int client_spawn(struct client *c, const char *command, int peer_fd,
+		 struct process_spec *spec, struct error *err);
+
+/*
+ * forwarder_call - one request with @n descriptors, and its reply.
+ * netns_call - one request with a descriptor or -1, and its reply.
+ * Return 0, or -errno with @err set, also when the helper is gone.
+ */
+int forwarder_call(struct client *c, const struct forwarder_request *request,
+		   const int *fds, size_t n, struct error *err);
+int netns_call(struct client *c, struct netns_request *request, int fd,
+	       struct netns_reply *reply, struct error *err);
+
+/* netns_send - a request without a reply, or one whose reply comes later. */
+int netns_send(struct client *c, struct netns_request *request);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+#define SIGNALS 64
+
+void command_save_signals(uint64_t *ret_blocked, uint64_t *ret_ignored)
+{
+	struct sigaction action, dfl = { .sa_handler = SIG_DFL };
+	sigset_t all, was;
+
+	*ret_blocked = 0;
+	*ret_ignored = 0;
+	sigfillset(&all);
+	/* Ctrl-Z stops the whole process group, the supervisor with it */
+	sigdelset(&all, SIGTSTP);
+	sigdelset(&all, SIGTTIN);
+	sigdelset(&all, SIGTTOU);
+	sigdelset(&all, SIGCONT);
+	sigprocmask(SIG_SETMASK, &all, &was);
+	for (int n = 1; n <= SIGNALS; n++) {
+		if (sigismember(&was, n) == 1)
+			*ret_blocked |= UINT64_C(1) << (n - 1);
+		if (sigaction(n, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+			*ret_ignored |= UINT64_C(1) << (n - 1);
+	}
+	/* ignored, it would make waitpid(2) fail */
+	sigaction(SIGCHLD, &dfl, NULL);
+}
+
+static void restore_signals(uint64_t blocked, uint64_t ignored)
+{
+	struct sigaction action = { 0 };
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	for (int n = 1; n <= SIGNALS; n++) {
+		action.sa_handler = ignored >> (n - 1) & 1 ? SIG_IGN : SIG_DFL;
+		sigaction(n, &action, NULL);
+		if (blocked >> (n - 1) & 1)
+			sigaddset(&mask, n);
+	}
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
+static int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void on_sigchld(struct loop_source *source, uint32_t events)
+{
+	struct command *c = (struct command *)source;
+	struct signalfd_siginfo info;
+	int status, ended = -1;
+	pid_t pid;
+
+	while (read(source->fd, &info, sizeof(info)) > 0)
+		;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == c->pid)
+			ended = exit_status(status);
+	if (ended >= 0) {
+		c->pid = 0;
+		c->ended(c, ended);
+	}
+}
+
+int command_init(struct command *c, struct loop *loop, char **argv,
+		 void (*ended)(struct command *c, int status))
+{
+	sigset_t set;
+	int fd;
+
+	c->argv = argv;
+	c->ended = ended;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	return loop_add(loop, &c->sigchld, fd, EPOLLIN, on_sigchld);
+}
+
+int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
+		  int *ret_status, struct error *err)
+{
+	_cleanup_close_ int report = -1;
+	int fds[2], error = 0;
+	pid_t pid;
+
+	*ret_status = 125;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_errno(err, -errno, "cannot start %s", c->argv[0]);
+	report = fds[0];
+	pid = fork();
+	if (pid == 0) {
+		restore_signals(blocked, ignored);
+		execvp(c->argv[0], c->argv);
+		error = errno;
+		fd_write_all(fds[1], &error, sizeof(error));
+		_exit(127);
+	}
+	fd_close(fds[1]);
+	if (pid < 0)
+		return error_errno(err, -errno, "cannot start %s", c->argv[0]);
+	if (fd_read_all(report, &error, sizeof(error)) == sizeof(error)) {
+		waitpid(pid, NULL, 0);
+		*ret_status = error == ENOENT || error == ENOTDIR ? 127 : 126;
+		return error_errno(err, -error, "cannot execute %s", c->argv[0]);
+	}
+	c->pid = pid;
+	return 0;
+}
+
+void command_signal(struct command *c, int signal)
+{
+	if (c->pid > 0)
+		kill(c->pid, signal);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * COMMAND of `run`: started by the init of its PID namespace with the
+ * signals that the caller had, and reaped here like every orphan inside.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+
+struct command {
+	struct loop_source sigchld; /* a signalfd */
+	char **argv;
+	pid_t pid;
+	/* @status: COMMAND's exit status, 128 + N after signal N */
+	void (*ended)(struct command *c, int status);
+};
+
+/* command_init - call as PID 1. Returns 0 or -errno. */
+int command_init(struct command *c, struct loop *loop, char **argv,
+		 void (*ended)(struct command *c, int status));
+
+/*
+ * command_start - @blocked and @ignored are sets of signals, bit N-1 for
+ * signal N: what COMMAND gets. It stays in the caller's process group and
+ * session, so that the terminal's signals and job control reach it as they
+ * reach any command.
+ * Returns 0, or -errno with *ret_status 126 or 127 when it cannot be executed.
+ */
+int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
+		  int *ret_status, struct error *err);
+
+/* command_signal - kill(2) it; harmless when it is gone. */
+void command_signal(struct command *c, int signal);
+
+/*
+ * command_save_signals - for the caller of all this: what is blocked and
+ * ignored now, then block everything and give SIGCHLD its default.
+ */
+void command_save_signals(uint64_t *ret_blocked, uint64_t *ret_ignored);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `run` and `attach` were asked to do: options, parsed and checked. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "datapath/datapath.h"
+#include "rule/spec.h"
+#include "supervisor/slirp4netns/options.h"
+
+struct config {
+	char **command; /* run: NULL-terminated; NULL: attach */
+
+	struct port_spec *specs; /* owned */
+	size_t n_specs;
+
+	bool slirp4netns; /* --network slirp4netns */
+	struct slirp4netns_options slirp4netns_options;
+	const char *slirp4netns_path; /* NULL: found in PATH */
+	bool no_pivot_root;
+	const char *tmpdir; /* NULL: the default */
+	const char *id;	    /* NULL: made from the process id */
+
+	enum datapath datapath;
+	struct addr child4, child6; /* AF_UNSPEC: not given */
+
+	int ready_fd, exit_fd; /* -1: not given */
+	enum log_level log_level;
+	bool log_json;
+
+	const char *netns_path; /* attach; NULL: of pid */
+	pid_t pid;		/* attach; 0: not given */
+};

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/listen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/tcp.h"
+
+/* As large as the kernel allows: net.core.somaxconn cuts it (listen(2)). */
+#define BACKLOG 65535
+
+static int unprivileged_port_start(void)
+{
+	_cleanup_fclose_ FILE *f =
+		fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+	int start = 1024;
+
+	if (f && fscanf(f, "%d", &start) != 1)
+		start = 1024;
+	return start;
+}
+
+static int failed(const struct addr *host, uint16_t port, const char *call, int r,
+		  struct error *err)
+{
+	char text[ADDR_TEXT_MAX];
+	int start;
+
+	addr_format_port(host, port, text);
+	error_errno(err, r, "listen tcp %s: %s", text, call);
+	if (r != -EACCES)
+		return r;
+	start = unprivileged_port_start();
+	return error_wrap(err, r,
+			  "cannot expose privileged port %d, you can add "
+			  "'net.ipv4.ip_unprivileged_port_start=%d' to /etc/sysctl.conf "
+			  "(currently %d), or choose a larger port number (>= %d)",
+			  port, port, start, start);
+}
+
+static int set_reuse(int fd, int family, int v6only)
+{
+	int on = 1;
+
+	/* not SO_REUSEPORT: it would hide that a port is busy */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return -errno;
+	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
+					     sizeof(v6only)) < 0)
+		return -errno;
+	return tcp_set_options(fd);
+}
+
+/* Returns the descriptor, or -errno with *ret_call naming what failed. */
+static int open_socket(const struct addr *at, uint16_t port, int v6only,
+		       const char **ret_call)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(at, port, &ss);
+	int r;
+
+	*ret_call = "socket";
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	*ret_call = "setsockopt";
+	r = set_reuse(fd, ss.ss_family, v6only);
+	if (r < 0)
+		return r;
+	*ret_call = "bind";
+	if (bind(fd, (struct sockaddr *)&ss, len) < 0)
+		return -errno;
+	*ret_call = "listen";
+	if (listen(fd, BACKLOG) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int open_dual_stack(uint16_t port, const char **ret_call)
+{
+	static const struct addr any6 = { .family = AF_INET6 };
+	static const struct addr any4 = { .family = AF_INET };
+	static bool told;
+	int fd = open_socket(&any6, port, 0, ret_call);
+
+	/* no IPv6 in this kernel, or none on any interface */
+	if (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL)
+		return fd;
+	if (!told)
+		log_info("this host has no IPv6: listening on IPv4 only");
+	told = true;
+	return open_socket(&any4, port, 0, ret_call);
+}
+
+int listen_tcp(const struct addr *host, uint16_t *port, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	const char *call;
+	struct addr unused;
+
+	if (host->family == AF_UNSPEC)
+		fd = open_dual_stack(*port, &call);
+	else
+		fd = open_socket(host, *port, 1, &call);
+	if (fd < 0)
+		return failed(host, *port, call, fd, err);
+	if (!*port && getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+		addr_from_sockaddr(&ss, &unused, port);
+	return TAKE_FD(fd);
+}

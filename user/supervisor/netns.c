@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/tcp.h"
+
+#define ACCEPT_DAD "/proc/sys/net/ipv6/conf/default/accept_dad"
+
+int netns_open(const char *path, pid_t pid, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	char name[64];
+
+	if (!path) {
+		snprintf(name, sizeof(name), "/proc/%d/ns/net", pid);
+		path = name;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && path == name && (errno == ENOENT || errno == ESRCH))
+		return error_set(err, -ESRCH, "--pid %d: no such process", pid);
+	if (fd < 0)
+		return error_errno(err, -errno, "cannot open the network namespace %s",
+				   path);
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+		return error_set(err, -EINVAL, "%s is not a network namespace", path);
+	return TAKE_FD(fd);
+}
+
+int netns_owner(int fd)
+{
+	int owner = ioctl(fd, NS_GET_USERNS);
+
+	return owner < 0 ? -errno : owner;
+}
+
+int netns_enter(int fd, struct error *err)
+{
+	_cleanup_close_ int owner = -1;
+
+	if (setns(fd, CLONE_NEWNET) == 0)
+		return 0;
+	if (errno != EPERM)
+		return error_errno(err, -errno, "cannot enter the network namespace");
+	owner = netns_owner(fd);
+	if (owner < 0 || setns(owner, CLONE_NEWUSER) < 0 || setns(fd, CLONE_NEWNET) < 0)
+		return error_errno(err, -errno, "cannot enter the network namespace: it "
+				   "belongs to another user");
+	return 0;
+}
+
+int netns_lo_up(struct error *err)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { .ifr_name = "lo" };
+
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &ifr) < 0)
+		return error_errno(err, -errno, "cannot read the flags of lo");
+	if (ifr.ifr_flags & IFF_UP)
+		return 0;
+	ifr.ifr_flags |= IFF_UP;
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		return error_errno(err, -errno, "cannot bring lo up");
+	return 0;
+}
+
+static void cleanup_ifaddrs(struct ifaddrs **list)
+{
+	freeifaddrs(*list);
+}
+
+int netns_child_address(struct addr *ret, char *interface, struct error *err)
+{
+	_cleanup_(cleanup_ifaddrs) struct ifaddrs *list = NULL;
+	struct addr a;
+
+	if (getifaddrs(&list) < 0)
+		return error_errno(err, -errno, "cannot list the container's addresses");
+	addr_parse("127.0.0.1", ret);
+	snprintf(interface, IF_NAMESIZE, "lo");
+	for (struct ifaddrs *i = list; i; i = i->ifa_next) {
+		if (!i->ifa_addr || (i->ifa_flags & IFF_LOOPBACK))
+			continue;
+		if (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6)
+			continue;
+		addr_from_sockaddr((struct sockaddr_storage *)i->ifa_addr, &a, NULL);
+		if (a.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a.v6))
+			continue;
+		*ret = a;
+		snprintf(interface, IF_NAMESIZE, "%s", i->ifa_name);
+		if (a.family == AF_INET)
+			return 0;
+	}
+	return 0;
+}
+
+int netns_accept_dad_off(int *ret_was, struct error *err)
+{
+	_cleanup_fclose_ FILE *f = fopen(ACCEPT_DAD, "re");
+	int was = -1, r;
+
+	*ret_was = -1;
+	if (!f)
+		return errno == ENOENT ? 0 : error_errno(err, -errno, "%s", ACCEPT_DAD);
+	if (fscanf(f, "%d", &was) != 1)
+		return error_errno(err, -EIO, "%s", ACCEPT_DAD);
+	r = fd_write_file(ACCEPT_DAD, "0");
+	if (r < 0)
+		return error_errno(err, r, "%s", ACCEPT_DAD);
+	*ret_was = was;
+	return 0;
+}
+
+void netns_accept_dad_restore(int was)
+{
+	char text[16];
+
+	if (was < 0)
+		return;
+	snprintf(text, sizeof(text), "%d", was);
+	fd_write_file(ACCEPT_DAD, text);
+}
+
+int netns_socket(int family)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	r = tcp_set_options(fd);
+	return r < 0 ? r : TAKE_FD(fd);
+}

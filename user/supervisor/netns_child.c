@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/netns_child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "forwarder/connector.h"
+#include "supervisor/command.h"
+#include "supervisor/mounts.h"
+#include "supervisor/netns.h"
+#include "supervisor/netns_protocol.h"
+#include "supervisor/process.h"
+
+struct netns_child {
+	struct loop loop;
+	struct loop_source control, forwarder;
+	struct command command;
+	int accept_dad; /* to be restored; -1: nothing */
+	int exit_status;
+};
+
+static int make_sockets(const struct socket_request *request, int *fds, size_t *ret_n)
+{
+	size_t n = 0;
+	int fd = 0;
+
+	while (n < request->count && n < CONNECTOR_BATCH) {
+		fd = netns_socket(request->family == AF_INET6 ? AF_INET6 : AF_INET);
+		if (fd < 0)
+			break;
+		fds[n++] = fd;
+	}
+	*ret_n = n;
+	return n ? 0 : fd;
+}
+
+static void on_socket_request(struct loop_source *source, uint32_t events)
+{
+	struct socket_request request;
+	struct socket_reply reply;
+	int fds[CONNECTOR_BATCH];
+	size_t n = 0, unused;
+	ssize_t len;
+	int r;
+
+	len = fd_recv(source->fd, &request, sizeof(request), NULL, 0, &unused);
+	if (len == -EAGAIN)
+		return;
+	if (len != sizeof(request)) {
+		/* the forwarder is gone; the supervisor decides what follows */
+		loop_del(source);
+		return;
+	}
+	reply = (struct socket_reply){ .family = request.family };
+	reply.error = make_sockets(&request, fds, &n);
+	r = fd_send(source->fd, &reply, sizeof(reply), fds, n);
+	if (r < 0)
+		reply.error = r;
+	for (size_t i = 0; i < n; i++)
+		fd_close(fds[i]);
+	reply.released = true;
+	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
+}
+
+static int setup(const struct netns_request *request, struct error *err)
+{
+	int r = netns_lo_up(err);
+
+	return r < 0 ? r : mounts_setup(&request->nameserver, err);
+}
+
+static int obey(struct netns_child *c, const struct netns_request *request,
+		int passed_fd, struct netns_reply *reply, struct error *err)
+{
+	switch (request->type) {
+	case NETNS_ENTER:
+		return netns_enter(passed_fd, err);
+	case NETNS_SETUP:
+		return setup(request, err);
+	case NETNS_ADDRESS:
+		return netns_child_address(&reply->address, reply->text, err);
+	case NETNS_DAD_OFF:
+		return netns_accept_dad_off(&c->accept_dad, err);
+	case NETNS_DAD_RESTORE:
+		netns_accept_dad_restore(c->accept_dad);
+		c->accept_dad = -1;
+		return 0;
+	default:
+		return error_set(err, -EINVAL, "unknown request %u", request->type);
+	}
+}
+
+static void answer(struct netns_child *c, struct netns_reply *reply, int r,
+		   const struct error *err)
+{
+	reply->error = r;
+	if (r < 0)
+		memcpy(reply->text, err->text, sizeof(reply->text));
+	fd_send(c->control.fd, reply, sizeof(*reply), NULL, 0);
+}
+
+static void on_command_end(struct command *command, int status)
+{
+	struct netns_child *c =
+		(void *)((char *)command - offsetof(struct netns_child, command));
+	struct netns_reply reply = { .status = status };
+
+	fd_send(c->control.fd, &reply, sizeof(reply), NULL, 0);
+	c->exit_status = status;
+	loop_stop(&c->loop);
+}
+
+static void run(struct netns_child *c, const struct netns_request *request)
+{
+	struct netns_reply reply = { 0 };
+	struct error err = { "" };
+	int r;
+
+	r = command_start(&c->command, request->run.blocked, request->run.ignored,
+			  &reply.status, &err);
+	if (r < 0)
+		answer(c, &reply, r, &err);
+	else /* init must not keep a pipe open that COMMAND has closed */
+		fd_close_all_but((int[]){ STDERR_FILENO, c->control.fd,
+					  c->forwarder.fd, c->loop.epoll_fd,
+					  c->command.sigchld.fd }, 5);
+}
+
+static void on_control(struct loop_source *source, uint32_t events)
+{
+	struct netns_child *c =
+		(void *)((char *)source - offsetof(struct netns_child, control));
+	struct netns_request request;
+	struct netns_reply reply = { 0 };
+	struct error err = { "" };
+	int passed_fd = -1, r;
+	size_t n = 0;
+	ssize_t len;
+
+	len = fd_recv(source->fd, &request, sizeof(request), &passed_fd, 1, &n);
+	if (len == -EAGAIN)
+		return;
+	if (len != sizeof(request)) {
+		/* without a supervisor there is nobody to live for */
+		loop_stop(&c->loop);
+		return;
+	}
+	log_init(request.log_level, request.log_json);
+	if (request.type == NETNS_SIGNAL) {
+		command_signal(&c->command, request.signal);
+	} else if (request.type == NETNS_RUN) {
+		run(c, &request);
+	} else {
+		r = obey(c, &request, passed_fd, &reply, &err);
+		answer(c, &reply, r, &err);
+	}
+	fd_close(passed_fd);
+}
+
+int netns_child_main(int control_fd, int forwarder_fd, char **command)
+{
+	static struct netns_child c = { .accept_dad = -1 };
+	int r;
+
+	process_die_with_parent();
+	fd_set_cloexec(control_fd, 1);
+	fd_set_cloexec(forwarder_fd, 1);
+	if (!command)
+		fd_close_all_but((int[]){ STDERR_FILENO, control_fd, forwarder_fd }, 3);
+	r = loop_init(&c.loop);
+	if (r >= 0)
+		r = loop_add(&c.loop, &c.control, control_fd, EPOLLIN, on_control);
+	if (r >= 0)
+		r = loop_add(&c.loop, &c.forwarder, forwarder_fd, EPOLLIN,
+			     on_socket_request);
+	if (r >= 0 && command)
+		r = command_init(&c.command, &c.loop, command, on_command_end);
+	if (r >= 0)
+		r = loop_run(&c.loop);
+	if (r < 0) {
+		log_error("netns child: %s", errno_text(r));
+		return 125;
+	}
+	return c.exit_status;
+}

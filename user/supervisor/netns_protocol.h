@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the supervisor says to the netns child, over a SOCK_SEQPACKET: one
+ * request, one reply, but for NETNS_SIGNAL (none) and NETNS_RUN, whose reply
+ * is the end of COMMAND. End of file means the other side is gone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+
+enum netns_request_type {
+	NETNS_ENTER,	   /* with the namespace's descriptor (attach) */
+	NETNS_SETUP,	   /* lo, /proc, resolv.conf (run) */
+	NETNS_ADDRESS,	   /* the child address: reply.address */
+	NETNS_DAD_OFF,	   /* before slirp4netns starts */
+	NETNS_DAD_RESTORE, /* when it is ready, or failed */
+	NETNS_RUN,	   /* COMMAND of the argument list (run) */
+	NETNS_SIGNAL,	   /* send it to COMMAND */
+};
+
+struct netns_request {
+	uint32_t type;
+	uint8_t log_level;
+	bool log_json;
+	union {
+		struct addr nameserver; /* SETUP; AF_UNSPEC: none */
+		struct {
+			uint64_t blocked, ignored; /* bit N-1: signal N */
+		} run;
+		int32_t signal;
+	};
+};
+
+struct netns_reply {
+	int32_t error; /* 0 or -errno, with text */
+	char text[ERROR_TEXT_MAX];
+	struct addr address; /* ADDRESS, with its interface in text */
+	int32_t status;	     /* RUN: COMMAND's exit status, shell style */
+};

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/process.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+void process_init(struct process *p)
+{
+	*p = (struct process){ .pidfd = -1 };
+}
+
+void process_die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* "portshunt @command FD... [-- ARG...]"; the numbers live in @numbers. */
+static char **make_argv(const struct process_spec *spec, char (*numbers)[12])
+{
+	size_t n_args = 0, n = 0;
+	char **argv;
+
+	while (spec->args && spec->args[n_args])
+		n_args++;
+	argv = calloc(spec->n_fds + n_args + 4, sizeof(*argv));
+	if (!argv)
+		return NULL;
+	argv[n++] = (char *)"portshunt";
+	argv[n++] = (char *)spec->command;
+	for (size_t i = 0; i < spec->n_fds; i++) {
+		snprintf(numbers[i], sizeof(*numbers), "%d", spec->fds[i]);
+		argv[n++] = numbers[i];
+	}
+	if (n_args)
+		argv[n++] = (char *)"--";
+	for (size_t i = 0; i < n_args; i++)
+		argv[n++] = spec->args[i];
+	return argv;
+}
+
+static void __attribute__((noreturn)) run_child(const struct process_spec *spec,
+						char **argv)
+{
+	char byte;
+
+	process_die_with_parent();
+	if (spec->own_group)
+		setpgid(0, 0);
+	/* end of file: the parent is gone, or gave up */
+	if (spec->wait_fd >= 0 && fd_read_all(spec->wait_fd, &byte, 1) != 1)
+		_exit(125);
+	for (size_t i = 0; i < spec->n_fds; i++)
+		fd_set_cloexec(spec->fds[i], 0);
+	execve("/proc/self/exe", argv, environ);
+	dprintf(STDERR_FILENO, "portshunt: cannot execute /proc/self/exe: %s\n",
+		errno_text(errno));
+	_exit(125);
+}
+
+int process_spawn(struct process *p, const struct process_spec *spec,
+		  struct error *err)
+{
+	char numbers[8][12];
+	_cleanup_free_ char **argv = make_argv(spec, numbers);
+	int pidfd = -1;
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | spec->namespaces,
+		.pidfd = (uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	long pid;
+
+	if (!argv)
+		return error_errno(err, -ENOMEM, "cannot start %s", spec->command);
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0)
+		return error_errno(err, -errno, spec->namespaces ?
+				   "cannot make namespaces" : "cannot start a process");
+	if (pid == 0)
+		run_child(spec, argv);
+	*p = (struct process){ .pid = (pid_t)pid, .pidfd = pidfd };
+	return 0;
+}
+
+int process_wait(struct process *p, int timeout_ms, int *ret_status)
+{
+	struct pollfd pfd = { .fd = p->pidfd, .events = POLLIN };
+	int r, status = 0;
+
+	if (p->pid <= 0)
+		return -ESRCH;
+	do {
+		r = poll(&pfd, 1, timeout_ms);
+	} while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return -ETIMEDOUT;
+	while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	p->pid = 0;
+	p->pidfd = fd_close(p->pidfd);
+	if (ret_status)
+		*ret_status = status;
+	return 0;
+}
+
+void process_end(struct process *p, int grace_ms)
+{
+	if (process_wait(p, grace_ms, NULL) != -ETIMEDOUT)
+		return;
+	kill(p->pid, SIGKILL);
+	process_wait(p, -1, NULL);
+}
+
+const char *process_status_text(int status, char *buf, size_t len)
+{
+	if (WIFSIGNALED(status))
+		snprintf(buf, len, "was killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(buf, len, "exited with status %d", WEXITSTATUS(status));
+	return buf;
+}

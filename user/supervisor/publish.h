@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From port specs to listeners in the forwarder. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "rule/spec.h"
+#include "supervisor/clients.h"
+
+/*
+ * publish_ports - open every host port of @specs and hand it to the
+ * forwarder, which does not accept on it before it is started. A free port
+ * that was chosen is told on stderr as "80/tcp -> 0.0.0.0:38713".
+ * Returns 0, or -errno with @err set: what was opened goes with the forwarder.
+ */
+int publish_ports(struct client *forwarder, const struct port_spec *specs, size_t n,
+		  struct error *err);

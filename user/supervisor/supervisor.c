@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "supervisor/command.h"
+#include "supervisor/netns.h"
+#include "supervisor/publish.h"
+#include "supervisor/slirp4netns/addresses.h"
+#include "supervisor/userns.h"
+
+/* How long the forwarder may take to deliver what is on its way. */
+#define FORWARDER_GRACE_MS 950
+
+static int start_forwarder(struct supervisor *s, int sockets_fd, struct error *err)
+{
+	struct forwarder_request request = { .type = FORWARDER_SETUP };
+	struct process_spec spec = { .own_group = true, .wait_fd = -1 };
+	int r;
+
+	r = client_spawn(&s->forwarder, "@forwarder", sockets_fd, &spec, err);
+	if (r < 0)
+		return r;
+	request.setup.log_level = (uint8_t)log_level_get();
+	request.setup.log_json = log_is_json();
+	return forwarder_call(&s->forwarder, &request, NULL, 0, err);
+}
+
+/* Whether a user namespace is needed to make the other ones: namespaces(7). */
+static bool is_privileged(void)
+{
+	return geteuid() == 0;
+}
+
+/* run: a new network, mount and PID namespace, and a user namespace to own them. */
+static int start_init(struct supervisor *s, int sockets_fd, struct error *err)
+{
+	_cleanup_close_ int rd = -1, wr = -1;
+	struct netns_request request = { .type = NETNS_SETUP };
+	struct slirp4netns_addresses addresses;
+	struct netns_reply reply;
+	struct process_spec spec = {
+		.args = s->config->command,
+		.namespaces = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID,
+	};
+	int fds[2], r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_errno(err, -errno, "cannot make a pipe");
+	rd = fds[0];
+	wr = fds[1];
+	spec.wait_fd = rd;
+	if (!is_privileged())
+		spec.namespaces |= CLONE_NEWUSER;
+	r = client_spawn(&s->netns, "@init", sockets_fd, &spec, err);
+	if (r < 0)
+		return r;
+	if (spec.namespaces & CLONE_NEWUSER) {
+		r = userns_map(s->netns.process.pid, err);
+		if (r < 0)
+			return r;
+	}
+	fd_write_all(wr, "1", 1);
+	if (s->config->slirp4netns) {
+		r = slirp4netns_addresses(&s->config->slirp4netns_options, &addresses,
+					  err);
+		if (r < 0)
+			return r;
+		request.nameserver = addresses.dns;
+	}
+	return netns_call(&s->netns, &request, -1, &reply, err);
+}
+
+/* attach: into the namespace that exists. */
+static int start_netns(struct supervisor *s, int sockets_fd, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct netns_request request = { .type = NETNS_ENTER };
+	struct process_spec spec = { .own_group = true, .wait_fd = -1 };
+	struct netns_reply reply;
+	int r;
+
+	fd = netns_open(s->config->netns_path, s->config->pid, err);
+	if (fd < 0)
+		return fd;
+	r = client_spawn(&s->netns, "@netns", sockets_fd, &spec, err);
+	if (r < 0)
+		return r;
+	return netns_call(&s->netns, &request, fd, &reply, err);
+}
+
+/* The two helpers and the socket between them, which is theirs alone. */
+static int start_helpers(struct supervisor *s, struct error *err)
+{
+	_cleanup_close_ int ours = -1, theirs = -1;
+	int fds[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return error_errno(err, -errno, "cannot make a socket pair");
+	ours = fds[0];
+	theirs = fds[1];
+	r = start_forwarder(s, ours, err);
+	if (r < 0)
+		return r;
+	/* before anything else is made: a busy port is the commonest mistake */
+	r = publish_ports(&s->forwarder, s->config->specs, s->config->n_specs, err);
+	if (r < 0)
+		return r;
+	return s->config->command ? start_init(s, theirs, err) :
+				    start_netns(s, theirs, err);
+}
+
+/* The user namespace that owns the network, when it is not the caller's own. */
+static int owner_of(pid_t pid, const char *netns_path)
+{
+	_cleanup_close_ int fd = netns_open(netns_path, pid, NULL);
+
+	return fd < 0 || is_privileged() ? -1 : netns_owner(fd);
+}
+
+/* Where sockets and logs live when --tmpdir does not say: hier(7), XDG. */
+static const char *default_tmpdir(void)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (runtime && access(runtime, W_OK) == 0)
+		return runtime;
+	return access("/run", W_OK) == 0 ? "/run" : "/tmp";
+}
+
+static int start_slirp4netns(struct supervisor *s, struct error *err)
+{
+	const struct config *c = s->config;
+	struct netns_request off = { .type = NETNS_DAD_OFF };
+	struct netns_request restore = { .type = NETNS_DAD_RESTORE };
+	_cleanup_close_ int userns_fd = -1;
+	struct slirp4netns_target target = { .pid = c->pid, .has_ports = c->n_specs };
+	char path[64], id[32];
+	struct error dad_err;
+	struct netns_reply reply;
+	int r;
+
+	if (c->command)
+		snprintf(path, sizeof(path), "/proc/%d/ns/net", s->netns.process.pid);
+	target.netns_path = c->command ? path : c->netns_path;
+	target.userns_fd = userns_fd = owner_of(c->pid, target.netns_path);
+	snprintf(id, sizeof(id), "%d", getpid());
+
+	if (c->slirp4netns_options.enable_ipv6 &&
+	    netns_call(&s->netns, &off, -1, &reply, &dad_err) < 0)
+		log_warn("failed to set net.ipv6.conf.default.accept_dad sysctl: %s",
+			 dad_err.text);
+	r = slirp4netns_start(&s->slirp, &c->slirp4netns_options, c->slirp4netns_path,
+			      c->no_pivot_root, c->tmpdir ? c->tmpdir : default_tmpdir(),
+			      c->id ? c->id : id, &target, err);
+	if (r >= 0)
+		r = slirp4netns_wait_ready(&s->slirp, err);
+	if (c->slirp4netns_options.enable_ipv6)
+		netns_call(&s->netns, &restore, -1, &reply, NULL);
+	return r;
+}
+
+/* Where in the container to connect: --child-ip, else what is there. */
+static int find_target(struct supervisor *s, struct addr *ret4, struct addr *ret6,
+		       struct error *err)
+{
+	struct netns_request request = { .type = NETNS_ADDRESS };
+	struct slirp4netns_addresses addresses;
+	struct netns_reply reply = { 0 };
+	char text[ADDR_TEXT_MAX];
+	int r;
+
+	*ret4 = s->config->child4;
+	*ret6 = s->config->child6;
+	if (ret4->family || ret6->family)
+		return 0;
+	if (s->config->slirp4netns) {
+		r = slirp4netns_addresses(&s->config->slirp4netns_options, &addresses,
+					  err);
+		*ret4 = addresses.container;
+		return r;
+	}
+	if (s->config->command)
+		return addr_parse("127.0.0.1", ret4);
+	r = netns_call(&s->netns, &request, -1, &reply, err);
+	if (r < 0)
+		return r;
+	*(reply.address.family == AF_INET6 ? ret6 : ret4) = reply.address;
+	log_info("the container's address is %s, of interface %s",
+		 addr_format(&reply.address, text), reply.text);
+	return 0;
+}
+
+static int start_forwarding(struct supervisor *s, struct error *err)
+{
+	struct forwarder_request request = { .type = FORWARDER_START };
+	enum datapath datapath;
+	int r;
+
+	r = find_target(s, &request.start.target4, &request.start.target6, err);
+	if (r < 0)
+		return r;
+	r = datapath_select(s->config->datapath, &datapath, err);
+	if (r < 0)
+		return r;
+	r = forwarder_call(&s->forwarder, &request, NULL, 0, err);
+	if (r < 0)
+		return r;
+	log_info("forwarding %zu port rule%s, datapath %s", s->config->n_specs,
+		 s->config->n_specs == 1 ? "" : "s", datapath_name(datapath));
+	return 0;
+}
+
+static int tell_ready(struct supervisor *s, struct error *err)
+{
+	int fd = s->config->ready_fd, r;
+
+	if (fd < 0)
+		return 0;
+	r = fd_write_all(fd, "1", 1);
+	if (fd > STDERR_FILENO)
+		fd_close(fd);
+	if (r < 0)
+		return error_errno(err, r, "cannot write to --ready-fd %d", fd);
+	return 0;
+}
+
+static int start_command(struct supervisor *s, struct error *err)
+{
+	struct netns_request request = {
+		.type = NETNS_RUN,
+		.run = { .blocked = s->blocked, .ignored = s->ignored },
+	};
+
+	if (!s->config->command)
+		return 0;
+	if (netns_send(&s->netns, &request) < 0)
+		return error_set(err, -ECHILD, "the netns child does not answer");
+	return 0;
+}
+
+static int start(struct supervisor *s, struct error *err)
+{
+	int r = start_helpers(s, err);
+
+	if (r >= 0 && s->config->slirp4netns)
+		r = start_slirp4netns(s, err);
+	if (r >= 0)
+		r = start_forwarding(s, err);
+	if (r >= 0)
+		r = tell_ready(s, err);
+	if (r >= 0)
+		r = start_command(s, err);
+	return r;
+}
+
+void supervisor_stop_forwarder(struct supervisor *s, bool drain)
+{
+	struct forwarder_request request = {
+		.type = FORWARDER_STOP,
+		.stop = { .drain = drain },
+	};
+
+	if (s->forwarder.fd < 0)
+		return;
+	fd_send(s->forwarder.fd, &request, sizeof(request), NULL, 0);
+	if (process_wait(&s->forwarder.process, FORWARDER_GRACE_MS, NULL) < 0)
+		log_warn("the forwarder did not end in time and is killed");
+	client_done(&s->forwarder, 0);
+}
+
+/* Everything that was started ends here, however far the start came. */
+static void end(struct supervisor *s)
+{
+	supervisor_stop_forwarder(s, s->command_ended);
+	slirp4netns_stop(&s->slirp);
+	client_done(&s->netns, 0);
+}
+
+int supervisor_main(const struct config *config)
+{
+	static struct supervisor s;
+	struct error err = { "" };
+	enum datapath unused;
+	int r;
+
+	s.config = config;
+	s.status = EXIT_PORTSHUNT;
+	client_init(&s.forwarder);
+	client_init(&s.netns);
+	slirp4netns_init(&s.slirp);
+	command_save_signals(&s.blocked, &s.ignored);
+
+	r = datapath_select(config->datapath, &unused, &err);
+	if (r >= 0)
+		r = start(&s, &err);
+	if (r >= 0)
+		r = supervisor_watch(&s, &err);
+	if (r < 0)
+		log_error("%s", err.text);
+	end(&s);
+	return s.status;
+}

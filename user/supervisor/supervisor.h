@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor: the process that the user started. It opens the listeners,
+ * starts the forwarder, the netns child and slirp4netns, watches all of them
+ * and sees to it that they end together.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "supervisor/clients.h"
+#include "supervisor/config.h"
+#include "supervisor/slirp4netns/slirp4netns.h"
+
+/* Exit status when portshunt itself fails, as podman, docker and env(1). */
+#define EXIT_PORTSHUNT 125
+
+struct supervisor {
+	const struct config *config;
+	struct client forwarder, netns;
+	struct slirp4netns slirp;
+	uint64_t blocked, ignored; /* the caller's signals, for COMMAND */
+
+	struct loop loop;
+	struct loop_source signals, exit_fd, timer;
+	struct loop_source forwarder_end, netns_message, netns_end, slirp_end;
+	struct loop_source target_end; /* attach --pid */
+	bool failing;	    /* COMMAND was asked to end, the status is set */
+	bool command_ended; /* by itself: what it sent may still be on its way */
+	int status;
+};
+
+/*
+ * supervisor_main - `run` or `attach`, to the end. Logs what fails.
+ * Returns the exit status.
+ */
+int supervisor_main(const struct config *config);
+
+/*
+ * supervisor_stop_forwarder - it closes its connections with a FIN and ends;
+ * with @drain what is on its way from the container is delivered first.
+ */
+void supervisor_stop_forwarder(struct supervisor *s, bool drain);
+
+/* events.c: watch what was started until it ends; s->status is the result. */
+int supervisor_watch(struct supervisor *s, struct error *err);
