@@ -109,7 +109,7 @@ static void test_zone_bad(void **state)
 {
 	static const char *const cases[] = {
 		"fe80::1%", "fe80::1%0", "fe80::1%-1", "fe80::1%+1", "fe80::1% 1",
-		"fe80::1%4294967296", "fe80::1%18446744073709551617", "fe80::1%1x",
+		"fe80::1%4294967296", "fe80::1%4294967297", "fe80::1%18446744073709551617", "fe80::1%1x",
 		"fe80::1%no-such-if", "fe80::1%a-name-that-no-interface-can-have", "fe80::1%lo%lo",
 	};
 	struct addr a = { .family = 77 };

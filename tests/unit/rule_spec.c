@@ -143,6 +143,7 @@ static const struct bad bad[] = {
 	{ "8e1:80", "host port \"8e1\" is not a number" },
 	{ "8080.5:80", "host port \"8080.5\" is not a number" },
 	{ "8080,8081:80", "host port \"8080,8081\" is not a number" },
+	{ "127.0.0.1:127.0.0.2:80", "host port \"127.0.0.2\" is not a number" },
 	{ "８０", "container port \"８０\" is not a number" },
 	{ "127.0.0.1:80",
 	  "host port \"127.0.0.1\" is an address, which takes two ports: "
@@ -391,6 +392,7 @@ static void test_overlaps(void **state)
 		/* a free port is nobody's yet */
 		{ "80", "80", false },
 		{ "80", "80:80", false },
+		{ "1-65535", "80:80", false },
 		{ "127.0.0.1::80", "127.0.0.1::80", false },
 
 		/* addresses */
