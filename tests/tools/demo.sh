@@ -49,7 +49,7 @@ listening() {
 }
 
 fetch() {
-	page=$(busybox wget -q -T 5 -O - "$1" 2>/dev/null)
+	page=$(timeout 5 busybox wget -q -O - "$1" 2>/dev/null)
 }
 
 command -v busybox >/dev/null || fail "busybox is not installed: sudo make deps"
@@ -64,7 +64,7 @@ host_port=$port
 say "$("$portshunt" --version), as $(id -un)"
 say "on the host, only on 127.0.0.1: busybox httpd, port $host_port"
 cat >"$dir/container" <<END
-page=\$(busybox wget -q -T 5 -O - http://10.0.2.2:$host_port/) || exit 1
+page=\$(busybox wget -q -O - http://10.0.2.2:$host_port/) || exit 1
 echo "Hello from pid \$\$ of a new namespace, where the host said: \$page" >$dir/inside/index.html
 exec busybox httpd -f -p 80 -h $dir/inside
 END

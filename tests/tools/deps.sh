@@ -10,23 +10,23 @@ set -euo pipefail
 declare -A packages=(
 	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev libsubid-dev"
 	[run]="slirp4netns uidmap"
-	[demo]="busybox"
+	[demo]="busybox|busybox-static"
 	[test]="bats iproute2 libcmocka-dev perl procps util-linux"
 	[install]="scdoc"
 	[fuzz]="clang libclang-rt-14-dev"
 )
 
 installed() {
-	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+	grep -qx installed <(dpkg-query -W -f '${db:Status-Status}\n' ${1//|/ } 2>/dev/null)
 }
 
 missing=() needed=no
 for group in "$@"; do
 	for package in ${packages[$group]}; do
 		if ! command -v dpkg-query >/dev/null; then
-			missing+=("$package")
+			missing+=("${package%|*}")
 		elif ! installed "$package"; then
-			missing+=("$package")
+			missing+=("${package%|*}")
 			if [ "$group" = build ]; then needed=yes; fi
 		fi
 	done
