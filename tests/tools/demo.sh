@@ -88,7 +88,9 @@ case $page in
 *) fail "the page does not have what the host's server said" ;;
 esac
 
+published=IPv4
 if grep -qs ' lo$' /proc/net/if_inet6; then
+	published="IPv4 and IPv6"
 	say "fetched over IPv6: http://[::1]:$port/"
 	fetch "http://[::1]:$port/" || fail "no page over IPv6"
 	echo "    $page"
@@ -106,5 +108,5 @@ for pid in $children; do
 done
 if fetch "http://127.0.0.1:$port/"; then fail "port $port still answers"; fi
 
-say "all done: published over IPv4 and IPv6, outbound through 10.0.2.2;" \
+say "all done: published over $published, outbound through 10.0.2.2;" \
 	"datapath $(sed -n 's/.*datapath[ :]*\([a-z]*\).*/\1/p' "$dir/log" | head -1)"
