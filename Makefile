@@ -76,7 +76,7 @@ run-check: export O := $(O)
 run-check: export STRICT := $(STRICT)
 run-check: export SAN := $(SAN)
 run-check: all $(PEER) $(UNIT) $(KERNEL) $(FUZZ)
-	@prove -j$(JOBS) --timer --rules 'seq=tests/e2e/*' --rules 'par=**' \
+	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/e2e/*' --rules 'par=**' \
 		--exec tests/tools/run-test.sh $(TESTS)
 
 bench: ## compare the datapaths with rootlessport and pasta
