@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 /*
  * Characters from U+0080 on that Go does not print: Unicode's categories
  * C (control, format, private use, surrogate) and Z (separators), and the two
@@ -39,34 +41,6 @@ static bool is_printable(uint32_t c)
 	return true;
 }
 
-/*
- * One character of UTF-8 (RFC 3629: no overlong forms, no surrogates).
- * Returns its length, 0 when the first byte begins none.
- */
-static size_t decode(const unsigned char *s, size_t len, uint32_t *ret)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80		 ? 1 :
-		   (s[0] & 0xe0) == 0xc0 ? 2 :
-		   (s[0] & 0xf0) == 0xe0 ? 3 :
-		   (s[0] & 0xf8) == 0xf0 ? 4 :
-					   0;
-	uint32_t c;
-
-	if (!n || n > len)
-		return 0;
-	c = n == 1 ? s[0] : s[0] & (0xffu >> (n + 1));
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	*ret = c;
-	return n;
-}
-
 /* The escape of character @c, or of byte @c when it is no UTF-8. */
 static size_t escape(uint32_t c, bool is_byte, char out[GOQUOTE_MIN])
 {
@@ -85,19 +59,18 @@ static size_t escape(uint32_t c, bool is_byte, char out[GOQUOTE_MIN])
 
 const char *goquote(const char *text, size_t len, char *buf, size_t size)
 {
-	const unsigned char *s = (const unsigned char *)text;
 	const char *closing = "\"";
 	size_t out = 0;
 
 	buf[out++] = '"';
 	for (size_t i = 0; i < len;) {
 		char piece[GOQUOTE_MIN];
-		uint32_t c = s[i];
-		size_t n = decode(s + i, len - i, &c);
+		uint32_t c = (unsigned char)text[i];
+		size_t n = utf8_decode(text + i, len - i, &c);
 		size_t width;
 
 		if (n && is_printable(c) && c != '"' && c != '\\') {
-			memcpy(piece, s + i, n);
+			memcpy(piece, text + i, n);
 			width = n;
 		} else {
 			width = escape(c, n == 0, piece);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 
 /* The opaque type of the header is json-c's own. */
 static struct json_object *inner(const struct json *value)
@@ -82,22 +83,27 @@ static size_t number_length(const char *s, const char *end)
 
 /*
  * What json-c 0.16 takes in its strict mode although RFC 8259 does not: NaN,
- * Infinity, 1. and 00, control characters in strings, a NUL as the end.
- * Returns the offset of the first of these, @len when there is none.
+ * Infinity, 1. and 00, in strings control characters and overlong UTF-8, a NUL
+ * as the end. Returns the offset of the first of these, @len when there is none.
  */
 static size_t find_laxity(const char *s, size_t len)
 {
 	bool in_string = false;
+	uint32_t character;
 
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
 
 		if (in_string) {
-			if (c < 0x20)
+			size_t n = utf8_decode(s + i, len - i, &character);
+
+			if (c < 0x20 || !n)
 				return i;
-			if (c == '\\')
+			/* what is escaped is json-c's to judge */
+			if (c == '\\' && i + 1 < len && memchr("\"\\", s[i + 1], 2))
 				i++;
 			in_string = c != '"';
+			i += n - 1;
 		} else if (c == '"') {
 			in_string = true;
 		} else if (c == '-' || (c >= '0' && c <= '9')) {
@@ -143,7 +149,8 @@ int json_parse(const char *text, size_t len, struct json **ret,
 		return 0;
 	}
 	json_object_put(o);
-	if (e == json_tokener_continue && at == len)
+	/* more is missed only at the blank that follows the text */
+	if (at == len && (e == json_tokener_continue || end >= len))
 		return error_set(err, -EINVAL, "unexpected end of JSON input");
 	if (e == json_tokener_success || e == json_tokener_continue || at < end)
 		return error_set(err, -EINVAL,
