@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/slirp4netns/api.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "supervisor/slirp4netns/reap.h"
+
+#define SOCKET_TIMEOUT_MS 60000
+#define SOCKET_POLL_MS 10
+/* Its main loop may be busy with packets, but not for so long. */
+#define REPLY_TIMEOUT_S 10
+/* 65535 ports of two protocols, each told in about 120 bytes. */
+#define REPLY_MAX (32u << 20)
+
+static int open_socket_file(struct slirp4netns *s)
+{
+	_cleanup_close_ int fd = open(s->api_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	s->api_fd = TAKE_FD(fd);
+	unlink(s->api_path);
+	return 0;
+}
+
+/* Why waiting came to nothing, in podman's words. */
+static int died(struct slirp4netns *s, struct error *why)
+{
+	struct reaped end;
+	int r = reap(s->pid, s->pidfd, &end);
+
+	s->pid = 0;
+	if (r < 0)
+		return error_errno(why, r, "failed to read %s process status",
+				   s->path);
+	if (end.is_signal)
+		return error_set(why, -ESRCH, "slirp4netns killed by signal %d",
+				 end.status);
+	return error_set(why, -ESRCH, "slirp4netns exited with status %d",
+			 end.status);
+}
+
+int slirp4netns_api_open(struct slirp4netns *s, struct error *err)
+{
+	struct deadline end = deadline_in(SOCKET_TIMEOUT_MS);
+	bool is_dead = false;
+	int r;
+
+	if (s->api_fd >= 0)
+		return 0;
+	if (!s->api_path[0] || !s->pid)
+		return error_set(err, -EINVAL, "slirp4netns has no API socket");
+	do {
+		r = open_socket_file(s);
+		if (r != -ENOENT)
+			break;
+		is_dead = reap_wait(s->pidfd, SOCKET_POLL_MS);
+	} while (!is_dead && deadline_left(&end));
+	if (r == 0)
+		return 0;
+
+	r = is_dead ? died(s, err) :
+	    r == -ENOENT ?
+		      error_set(err, -ETIMEDOUT, "timed out waiting for the file") :
+		      error_set(err, r, "%s", errno_text(r));
+	return error_wrap(err, r,
+			  "waiting for slirp4nets to create the api socket file %s",
+			  s->api_path);
+}
+
+/* A connection to the socket behind api_fd, which has no name any more. */
+static int api_connect(struct slirp4netns *s, struct error *err)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = REPLY_TIMEOUT_S };
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d", s->api_fd);
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
+	    connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return error_errno(err, -errno, "cannot open connection to %s",
+				   s->api_path);
+	return TAKE_FD(fd);
+}
+
+static int api_send(struct slirp4netns *s, int fd, const char *text,
+		    struct error *err)
+{
+	size_t left = strlen(text);
+
+	while (left) {
+		ssize_t n = send(fd, text, left, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, -errno,
+					   "cannot write to control socket %s",
+					   s->api_path);
+		text += n;
+		left -= (size_t)n;
+	}
+	if (shutdown(fd, SHUT_WR) < 0)
+		return error_errno(err, -errno, "cannot shutdown the socket %s",
+				   s->api_path);
+	return 0;
+}
+
+/* All that comes until the end; *ret is the caller's to free. */
+static int api_recv(struct slirp4netns *s, int fd, char **ret, size_t *ret_len,
+		    struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0, size = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (len == size) {
+			char *more = size < REPLY_MAX ?
+					     realloc(text, size * 2 + 4096) :
+					     NULL;
+
+			if (!more)
+				return error_errno(err, -ENOMEM,
+						   "reply from control socket %s",
+						   s->api_path);
+			text = more;
+			size = size * 2 + 4096;
+		}
+		n = recv(fd, text + len, size - len, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err,
+					   errno == EAGAIN ? -ETIMEDOUT : -errno,
+					   "cannot read from control socket %s",
+					   s->api_path);
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*ret = TAKE_PTR(text);
+	*ret_len = len;
+	return 0;
+}
+
+/* The reply, an object without "error"; the caller frees it. */
+static int request(struct slirp4netns *s, const char *text, struct json **ret,
+		   struct error *err)
+{
+	_cleanup_close_ int fd = api_connect(s, err);
+	_cleanup_free_ char *reply = NULL, *refusal = NULL;
+	struct json *json = NULL;
+	size_t len = 0;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = api_send(s, fd, text, err);
+	if (r < 0)
+		return r;
+	r = api_recv(s, fd, &reply, &len, err);
+	if (r < 0)
+		return r;
+	r = json_parse(reply, len, &json, err);
+	if (r == 0 && !json_is_object(json))
+		r = error_set(err, -EINVAL, "not an object");
+	if (r < 0) {
+		json_free(json);
+		return error_wrap(err, r,
+				  "parsing error status from slirp4netns");
+	}
+	if (json_has(json, "error")) {
+		refusal = json_go_text(json_get(json, "error"));
+		json_free(json);
+		return error_set(err, -EREMOTEIO,
+				 "from slirp4netns while setting up port "
+				 "redirection: %s",
+				 refusal ? refusal : errno_text(ENOMEM));
+	}
+	*ret = json;
+	return 0;
+}
+
+int slirp4netns_add_hostfwd(struct slirp4netns *s,
+			    struct slirp4netns_hostfwd *fwd, struct error *err)
+{
+	char host[ADDR_TEXT_MAX], guest[ADDR_TEXT_MAX], text[512];
+	struct json *reply;
+	int r;
+
+	/* nothing here needs escaping: digits, dots and colons */
+	snprintf(text, sizeof(text),
+		 "{\"execute\":\"add_hostfwd\",\"arguments\":{\"proto\":\"%s\","
+		 "\"host_addr\":\"%s\",\"host_port\":%u,\"guest_addr\":\"%s\","
+		 "\"guest_port\":%u}}\n",
+		 fwd->is_udp ? "udp" : "tcp", addr_format(&fwd->host, host),
+		 fwd->host_port,
+		 fwd->guest.family ? addr_format(&fwd->guest, guest) : "",
+		 fwd->guest_port);
+	r = request(s, text, &reply, err);
+	if (r < 0)
+		return r;
+	fwd->id = -1;
+	json_int(json_get(json_get(reply, "return"), "id"), 0, INT32_MAX,
+		 &fwd->id);
+	json_free(reply);
+	return 0;
+}
+
+int slirp4netns_remove_hostfwd(struct slirp4netns *s, int64_t id,
+			       struct error *err)
+{
+	char text[128];
+	struct json *reply;
+	int r;
+
+	snprintf(text, sizeof(text),
+		 "{\"execute\":\"remove_hostfwd\",\"arguments\":{\"id\":%" PRId64
+		 "}}\n",
+		 id);
+	r = request(s, text, &reply, err);
+	if (r == 0)
+		json_free(reply);
+	return r;
+}
+
+static int read_hostfwd(const struct json *entry, struct slirp4netns_hostfwd *ret)
+{
+	const char *proto = json_string(json_get(entry, "proto"));
+	const char *host = json_string(json_get(entry, "host_addr"));
+	const char *guest = json_string(json_get(entry, "guest_addr"));
+	int64_t host_port, guest_port;
+
+	if (!proto || !host || !guest ||
+	    (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0) ||
+	    addr_parse(host, &ret->host) < 0 ||
+	    addr_parse(guest, &ret->guest) < 0 ||
+	    json_int(json_get(entry, "id"), 0, INT32_MAX, &ret->id) < 0 ||
+	    json_int(json_get(entry, "host_port"), 0, UINT16_MAX, &host_port) < 0 ||
+	    json_int(json_get(entry, "guest_port"), 0, UINT16_MAX, &guest_port) < 0)
+		return -EINVAL;
+	ret->is_udp = proto[0] == 'u';
+	ret->host_port = (uint16_t)host_port;
+	ret->guest_port = (uint16_t)guest_port;
+	return 0;
+}
+
+int slirp4netns_list_hostfwd(struct slirp4netns *s,
+			     struct slirp4netns_hostfwd **ret, size_t *ret_n,
+			     struct error *err)
+{
+	_cleanup_free_ struct slirp4netns_hostfwd *list = NULL;
+	const struct json *entries;
+	struct json *reply;
+	size_t n;
+	int r;
+
+	r = request(s, "{\"execute\":\"list_hostfwd\"}\n", &reply, err);
+	if (r < 0)
+		return r;
+	/* its manual has them inside "return", its programs do not */
+	entries = json_has(reply, "entries") ?
+			  json_get(reply, "entries") :
+			  json_get(json_get(reply, "return"), "entries");
+	n = json_len(entries);
+	list = calloc(n + 1, sizeof(*list));
+	if (!json_is_array(entries))
+		r = error_set(err, -EINVAL,
+			      "parsing list_hostfwd of slirp4netns: no entries");
+	else if (!list)
+		r = error_errno(err, -ENOMEM, "list_hostfwd of slirp4netns");
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (read_hostfwd(json_at(entries, i), &list[i]) < 0)
+			r = error_set(err, -EINVAL,
+				      "parsing list_hostfwd of slirp4netns: bad "
+				      "entry %zu",
+				      i);
+	json_free(reply);
+	if (r == 0) {
+		*ret = TAKE_PTR(list);
+		*ret_n = n;
+	}
+	return r;
+}
