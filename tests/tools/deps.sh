@@ -27,7 +27,7 @@ for group in "$@"; do
 			missing+=("${package%|*}")
 		elif ! installed "$package"; then
 			missing+=("${package%|*}")
-			if [ "$group" = build ]; then needed=yes; fi
+			[[ $group != build && $package != *-dev ]] || needed=yes
 		fi
 	done
 done
