@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The modes, each run with its options to its end; they return the exit status. */
+#pragma once
+
+#include "options.h"
+
+int transfer_client(const struct options *o);
+int transfer_server(const struct options *o);
+int oob_client(const struct options *o);
+int oob_server(const struct options *o);
+int connect_client(const struct options *o);
+int hold_client(const struct options *o);
+int hold_server(const struct options *o);
+int bench_throughput(const struct options *o);
+int bench_transactions(const struct options *o); /* rr, crr, wwr */
+int bench_server(const struct options *o);
