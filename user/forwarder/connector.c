@@ -75,11 +75,11 @@ void connector_done(struct connector *c)
 	c->source.fd = fd_close(c->source.fd);
 }
 
-void connector_fill(struct connector *c, sa_family_t family)
+void connector_fill(struct connector *c, const struct addr *target)
 {
-	struct connector_shelf *shelf = shelf_of(c, family);
+	struct connector_shelf *shelf = shelf_of(c, target->family);
 	struct socket_request request = {
-		.family = (uint8_t)family,
+		.target = *target,
 		.count = CONNECTOR_BATCH,
 	};
 
@@ -89,14 +89,14 @@ void connector_fill(struct connector *c, sa_family_t family)
 	shelf->asked = fd_send(c->source.fd, &request, sizeof(request), NULL, 0) == 0;
 }
 
-bool connector_has(const struct connector *c, sa_family_t family)
+bool connector_has(const struct connector *c, const struct addr *target)
 {
-	return family == AF_INET6 ? c->v6.n > 0 : c->v4.n > 0;
+	return target->family == AF_INET6 ? c->v6.n > 0 : c->v4.n > 0;
 }
 
-int connector_take(struct connector *c, sa_family_t family)
+int connector_take(struct connector *c, const struct addr *target)
 {
-	struct connector_shelf *shelf = shelf_of(c, family);
+	struct connector_shelf *shelf = shelf_of(c, target->family);
 	int fd;
 
 	if (!shelf->n)
@@ -105,6 +105,6 @@ int connector_take(struct connector *c, sa_family_t family)
 	/* close the gap to those that are held */
 	if (shelf->held)
 		shelf->fds[shelf->n] = shelf->fds[shelf->n + shelf->held];
-	connector_fill(c, family);
+	connector_fill(c, target);
 	return fd;
 }

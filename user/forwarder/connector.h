@@ -15,8 +15,8 @@
 
 /* What goes over the SOCK_SEQPACKET between the forwarder and the netns child. */
 struct socket_request {
-	uint8_t family; /* AF_INET or AF_INET6 */
-	uint8_t count;	/* ≤ CONNECTOR_BATCH */
+	struct addr target; /* where they will be connected to */
+	uint8_t count;	    /* ≤ CONNECTOR_BATCH */
 };
 
 /*
@@ -55,11 +55,11 @@ struct connector {
 int connector_init(struct connector *c, struct loop *loop, int fd);
 void connector_done(struct connector *c);
 
-/* connector_fill - ask for sockets of @family if few are left. */
-void connector_fill(struct connector *c, sa_family_t family);
+/* connector_fill - ask for sockets for @target if few of its family are left. */
+void connector_fill(struct connector *c, const struct addr *target);
 
-/* connector_has - is there a socket of @family to take now? */
-bool connector_has(const struct connector *c, sa_family_t family);
+/* connector_has - is there a socket for @target to take now? */
+bool connector_has(const struct connector *c, const struct addr *target);
 
-/* connector_take - a socket that the caller owns, or -EAGAIN. */
-int connector_take(struct connector *c, sa_family_t family);
+/* connector_take - a socket for @target that the caller owns, or -EAGAIN. */
+int connector_take(struct connector *c, const struct addr *target);

@@ -37,6 +37,14 @@ static unsigned long fds_for_clients(const struct forwarder *f)
 	return reserve < f->fd_limit ? f->fd_limit - reserve : 0;
 }
 
+static bool has_socket(struct forwarder *f, const struct addr *target)
+{
+	if (!target->family || connector_has(&f->connector, target))
+		return true;
+	connector_fill(&f->connector, target);
+	return false;
+}
+
 bool forwarder_may_accept(struct forwarder *f)
 {
 	if (!f->started)
@@ -45,15 +53,7 @@ bool forwarder_may_accept(struct forwarder *f)
 		forwarder_exhausted(f, -EMFILE, "accept");
 		return false;
 	}
-	if (f->target4.family && !connector_has(&f->connector, AF_INET)) {
-		connector_fill(&f->connector, AF_INET);
-		return false;
-	}
-	if (f->target6.family && !connector_has(&f->connector, AF_INET6)) {
-		connector_fill(&f->connector, AF_INET6);
-		return false;
-	}
-	return true;
+	return has_socket(f, &f->target4) && has_socket(f, &f->target6);
 }
 
 void forwarder_exhausted(struct forwarder *f, int r, const char *what)
@@ -185,10 +185,8 @@ static int start(struct forwarder *f, const struct forwarder_request *request)
 	f->target4 = request->start.target4;
 	f->target6 = request->start.target6;
 	f->started = true;
-	if (f->target4.family)
-		connector_fill(&f->connector, AF_INET);
-	if (f->target6.family)
-		connector_fill(&f->connector, AF_INET6);
+	has_socket(f, &f->target4);
+	has_socket(f, &f->target6);
 	return 0;
 }
 

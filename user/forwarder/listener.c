@@ -35,16 +35,16 @@ void listeners_resume(struct forwarder *forwarder)
 	}
 }
 
-/* The family of the container's socket for this client. */
-static sa_family_t choose_family(const struct forwarder *f,
-				 const struct sockaddr_storage *peer)
+/* The container's address of this client's family, or the one that there is. */
+static const struct addr *choose_target(const struct forwarder *f,
+					const struct sockaddr_storage *peer)
 {
 	struct addr from;
 
 	if (f->target4.family && f->target6.family &&
 	    addr_from_sockaddr(peer, &from, NULL) == 0)
-		return from.family;
-	return f->target4.family ? AF_INET : AF_INET6;
+		return from.family == AF_INET6 ? &f->target6 : &f->target4;
+	return f->target4.family ? &f->target4 : &f->target6;
 }
 
 /* Errors of the connection that waited, not of the listener: accept(2). */
@@ -62,7 +62,7 @@ static bool accept_one(struct listener *l)
 	struct forwarder *f = l->forwarder;
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
-	sa_family_t family;
+	const struct addr *target;
 	int client, container;
 
 	if (!forwarder_may_accept(f)) {
@@ -80,9 +80,9 @@ static bool accept_one(struct listener *l)
 		pause_listener(l);
 		return false;
 	}
-	family = choose_family(f, &peer);
-	container = connector_take(&f->connector, family);
-	pair_start(l, client, container, family);
+	target = choose_target(f, &peer);
+	container = connector_take(&f->connector, target);
+	pair_start(f, client, container, target, l->container_port);
 	return true;
 }
 
@@ -124,13 +124,4 @@ void listener_free(struct listener *l)
 	loop_del(&l->source);
 	fd_close(l->source.fd);
 	free(l);
-}
-
-socklen_t listener_target(const struct listener *l, sa_family_t family,
-			  struct sockaddr_storage *ret)
-{
-	const struct forwarder *f = l->forwarder;
-
-	return addr_to_sockaddr(family == AF_INET6 ? &f->target6 : &f->target4,
-				l->container_port, ret);
 }

@@ -34,12 +34,5 @@ int listener_new(struct forwarder *forwarder, int fd, uint16_t container_port,
 		 struct listener **ret);
 void listener_free(struct listener *listener);
 
-/* listener_resume - those that were paused try again. */
+/* listeners_resume - those that were paused try again. */
 void listeners_resume(struct forwarder *forwarder);
-
-/*
- * listener_target - where in the container a connection goes.
- * Returns the length of *ret.
- */
-socklen_t listener_target(const struct listener *listener, sa_family_t family,
-			  struct sockaddr_storage *ret);

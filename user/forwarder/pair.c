@@ -10,7 +10,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "forwarder/forwarder.h"
-#include "forwarder/listener.h"
 
 #define LEG_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
@@ -214,10 +213,9 @@ static int pair_connect(struct pair *pair, const struct sockaddr_storage *to,
 			pair->up.to, EPOLLOUT | EPOLLET, on_connected);
 }
 
-void pair_start(struct listener *listener, int client_fd, int container_fd,
-		sa_family_t family)
+void pair_start(struct forwarder *forwarder, int client_fd, int container_fd,
+		const struct addr *target, uint16_t port)
 {
-	struct forwarder *forwarder = listener->forwarder;
 	struct pair *pair = malloc(sizeof(*pair));
 	struct sockaddr_storage to;
 	socklen_t len;
@@ -237,7 +235,7 @@ void pair_start(struct listener *listener, int client_fd, int container_fd,
 	LIST_INSERT_HEAD(&forwarder->pairs, pair, entry);
 	forwarder->pairs_open++;
 
-	len = listener_target(listener, family, &to);
+	len = addr_to_sockaddr(target, port, &to);
 	r = pair_connect(pair, &to, len);
 	if (r < 0) {
 		log_debug("connect: %s", errno_text(r));

@@ -24,10 +24,10 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "base/addr.h"
 #include "base/loop.h"
 #include "datapath/splice.h"
 
-struct listener;
 struct forwarder;
 
 enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
@@ -50,12 +50,12 @@ struct pair {
 LIST_HEAD(pair_list, pair);
 
 /*
- * pair_start - connect @container_fd to where @listener leads and carry
+ * pair_start - connect @container_fd to @port of @target and carry
  * @client_fd's bytes there. Both descriptors belong to the pair from here on,
  * also on failure: when the container refuses, the client is reset at once.
  */
-void pair_start(struct listener *listener, int client_fd, int container_fd,
-		sa_family_t family);
+void pair_start(struct forwarder *forwarder, int client_fd, int container_fd,
+		const struct addr *target, uint16_t port);
 
 /*
  * pair_abort - end it with a reset to both sides.

@@ -47,8 +47,12 @@ int netns_child_address(struct addr *ret, char *interface, struct error *err);
 int netns_accept_dad_off(int *ret_was, struct error *err);
 void netns_accept_dad_restore(int was);
 
+/* netns_has_address - is @a an address of this namespace itself? */
+bool netns_has_address(const struct addr *a);
+
 /*
  * netns_socket - a TCP socket made here, to be connected elsewhere:
- * non-blocking, TCP_NODELAY, keepalive of 15 s. Returns it or -errno.
+ * non-blocking, TCP_NODELAY, keepalive of 15 s; @local: the peer lives in this
+ * namespace. Returns it or -errno.
  */
-int netns_socket(int family);
+int netns_socket(int family, bool local);

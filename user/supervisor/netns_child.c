@@ -27,11 +27,12 @@ struct netns_child {
 
 static int make_sockets(const struct socket_request *request, int *fds, size_t *ret_n)
 {
+	bool local = netns_has_address(&request->target);
 	size_t n = 0;
 	int fd = 0;
 
 	while (n < request->count && n < CONNECTOR_BATCH) {
-		fd = netns_socket(request->family == AF_INET6 ? AF_INET6 : AF_INET);
+		fd = netns_socket(request->target.family, local);
 		if (fd < 0)
 			break;
 		fds[n++] = fd;
@@ -57,7 +58,7 @@ static void on_socket_request(struct loop_source *source, uint32_t events)
 		loop_del(source);
 		return;
 	}
-	reply = (struct socket_reply){ .family = request.family };
+	reply = (struct socket_reply){ .family = (uint8_t)request.target.family };
 	reply.error = make_sockets(&request, fds, &n);
 	r = fd_send(source->fd, &reply, sizeof(reply), fds, n);
 	if (r < 0)
