@@ -199,6 +199,22 @@ static int find_target(struct supervisor *s, struct addr *ret4, struct addr *ret
 	return 0;
 }
 
+/* The one line that says what runs. */
+static void tell_what_runs(const struct config *c, const struct addr *to4,
+			   const struct addr *to6, enum datapath datapath)
+{
+	char text4[ADDR_TEXT_MAX], text6[ADDR_TEXT_MAX];
+	unsigned long ports = 0;
+
+	for (size_t i = 0; i < c->n_specs; i++)
+		ports += c->specs[i].count;
+	log_info("%lu port%s published to %s%s%s by %s", ports, ports == 1 ? "" : "s",
+		 to4->family ? addr_format(to4, text4) : "",
+		 to4->family && to6->family ? " and " : "",
+		 to6->family ? addr_format(to6, text6) : "",
+		 datapath_name(datapath));
+}
+
 static int start_forwarding(struct supervisor *s, struct error *err)
 {
 	struct forwarder_request request = { .type = FORWARDER_START };
@@ -214,8 +230,8 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	r = forwarder_call(&s->forwarder, &request, NULL, 0, err);
 	if (r < 0)
 		return r;
-	log_info("forwarding %zu port rule%s, datapath %s", s->config->n_specs,
-		 s->config->n_specs == 1 ? "" : "s", datapath_name(datapath));
+	tell_what_runs(s->config, &request.start.target4, &request.start.target6,
+		       datapath);
 	return 0;
 }
 
