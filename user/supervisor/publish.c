@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "supervisor/listen.h"
+#include "supervisor/slirp4netns/api.h"
 
 /*
  * Descriptors in flight count against RLIMIT_NOFILE (unix(7)), which COMMAND
@@ -15,19 +16,61 @@
  */
 #define BATCH 64
 
-static void tell(const struct addr *host, uint16_t port, uint16_t container_port)
+/* A row of free ports is looked for so often. */
+#define CHOOSE_TRIES 64
+
+static void tell(const struct addr *host, uint16_t port, uint16_t container_port,
+		 const char *proto)
 {
 	char text[ADDR_TEXT_MAX];
 
 	addr_format_port(host, port, text);
 	if (log_is_json())
-		log_info("%u/tcp -> %s", container_port, text);
+		log_info("%u/%s -> %s", container_port, proto, text);
 	else
-		dprintf(STDERR_FILENO, "%u/tcp -> %s\n", container_port, text);
+		dprintf(STDERR_FILENO, "%u/%s -> %s\n", container_port, proto, text);
+}
+
+static bool is_free(const struct addr *host, uint16_t port)
+{
+	int fd = listen_tcp(host, &port, NULL);
+
+	fd_close(fd);
+	return fd >= 0;
+}
+
+/*
+ * Neighbouring host ports for a range that names none, as podman picks them:
+ * whoever publishes 80-82 wants to find the third from the first.
+ */
+static int choose_range(struct port_spec *spec, struct error *err)
+{
+	const struct addr *host = &spec->host_addr;
+	uint32_t i;
+	int fd;
+
+	for (int tries = 0; tries < CHOOSE_TRIES; tries++) {
+		uint16_t port = 0;
+
+		fd = listen_tcp(host, &port, err);
+		fd_close(fd);
+		if (fd < 0)
+			return fd;
+		for (i = 1; i < spec->count && port + i <= UINT16_MAX; i++)
+			if (!is_free(host, (uint16_t)(port + i)))
+				break;
+		if (i == spec->count) {
+			spec->host_port = port;
+			return 0;
+		}
+	}
+	return error_set(err, -EADDRINUSE,
+			 "cannot find %u free ports in a row on the host: name them, "
+			 "as in -p HOST_PORT-END:PORT-END", spec->count);
 }
 
 static int publish_batch(struct client *forwarder, const struct port_spec *spec,
-			 uint32_t first, uint32_t count, struct error *err)
+			 bool chosen, uint32_t first, uint32_t count, struct error *err)
 {
 	struct forwarder_request request = {
 		.type = FORWARDER_LISTEN,
@@ -42,9 +85,9 @@ static int publish_batch(struct client *forwarder, const struct port_spec *spec,
 		fds[i] = r = listen_tcp(&spec->host_addr, &port, err);
 		if (r < 0)
 			break;
-		if (!spec->host_port)
+		if (chosen)
 			tell(&spec->host_addr, port,
-			     (uint16_t)(spec->container_port + first + i));
+			     (uint16_t)(spec->container_port + first + i), "tcp");
 	}
 	if (r >= 0)
 		r = forwarder_call(forwarder, &request, fds, count, err);
@@ -53,34 +96,105 @@ static int publish_batch(struct client *forwarder, const struct port_spec *spec,
 	return r;
 }
 
-int publish_ports(struct client *forwarder, const struct port_spec *specs, size_t n,
-		  struct error *err)
+static int check_overlaps(const struct port_spec *specs, size_t n, struct error *err)
 {
 	char text[SPEC_FORMAT_MAX];
-	uint32_t count;
-	int r;
 
-	for (size_t i = 0; i < n; i++) {
-		if (specs[i].protos != PROTO_TCP)
-			return error_set(err, -EOPNOTSUPP,
-					 "cannot publish %s: udp is not built yet, only tcp",
-					 spec_format(&specs[i], text, sizeof(text)));
+	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < i; j++)
 			if (spec_overlaps(&specs[j], &specs[i]))
 				return error_set(err, -EADDRINUSE,
 						 "cannot publish %s: an earlier -p has the "
 						 "same host port",
 						 spec_format(&specs[i], text, sizeof(text)));
-	}
-	for (size_t i = 0; i < n; i++) {
-		for (uint32_t first = 0; first < specs[i].count; first += count) {
-			count = specs[i].count - first;
-			if (count > BATCH)
-				count = BATCH;
-			r = publish_batch(forwarder, &specs[i], first, count, err);
-			if (r < 0)
-				return r;
-		}
-	}
 	return 0;
+}
+
+static int check_protos(const struct port_spec *specs, size_t n, struct error *err)
+{
+	char text[SPEC_FORMAT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		if (specs[i].protos != PROTO_TCP)
+			return error_set(err, -EOPNOTSUPP,
+					 "cannot publish %s: udp is not built yet, only tcp",
+					 spec_format(&specs[i], text, sizeof(text)));
+	return 0;
+}
+
+static int publish_spec(struct client *forwarder, struct port_spec spec,
+			struct error *err)
+{
+	bool chosen = !spec.host_port;
+	uint32_t count;
+	int r = 0;
+
+	/* a single one is chosen by bind(2) itself */
+	if (chosen && spec.count > 1)
+		r = choose_range(&spec, err);
+	for (uint32_t first = 0; first < spec.count && r >= 0; first += count) {
+		count = spec.count - first;
+		if (count > BATCH)
+			count = BATCH;
+		r = publish_batch(forwarder, &spec, chosen, first, count, err);
+	}
+	return r;
+}
+
+int publish_ports(struct client *forwarder, const struct port_spec *specs, size_t n,
+		  struct error *err)
+{
+	int r = check_protos(specs, n, err);
+
+	if (r >= 0)
+		r = check_overlaps(specs, n, err);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = publish_spec(forwarder, specs[i], err);
+	return r;
+}
+
+static int publish_one_hostfwd(struct slirp4netns *slirp, const struct port_spec *spec,
+			       bool chosen, uint32_t i, struct error *err)
+{
+	struct slirp4netns_hostfwd fwd = {
+		.host = spec->host_addr,
+		.host_port = (uint16_t)(spec->host_port + i),
+		.guest_port = (uint16_t)(spec->container_port + i),
+	};
+	int r = 0;
+
+	for (unsigned int proto = PROTO_TCP; proto <= PROTO_UDP && r >= 0; proto <<= 1) {
+		if (!(spec->protos & proto))
+			continue;
+		fwd.is_udp = proto == PROTO_UDP;
+		r = slirp4netns_add_hostfwd(slirp, &fwd, err);
+		if (r >= 0 && chosen)
+			tell(&fwd.host, fwd.host_port, fwd.guest_port,
+			     fwd.is_udp ? "udp" : "tcp");
+	}
+	return r;
+}
+
+int publish_hostfwd(struct slirp4netns *slirp, const struct port_spec *specs,
+		    size_t n, struct error *err)
+{
+	char text[SPEC_FORMAT_MAX];
+	int r = check_overlaps(specs, n, err);
+
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		struct port_spec spec = specs[i];
+
+		if (spec.host_addr.family == AF_INET6)
+			return error_set(err, -EAFNOSUPPORT,
+					 "cannot publish %s: port_handler=slirp4netns "
+					 "forwards IPv4 only",
+					 spec_format(&spec, text, sizeof(text)));
+		/* it does not tell which port it took, so it is told one */
+		if (!spec.host_port)
+			r = choose_range(&spec, err);
+		for (uint32_t j = 0; j < spec.count && r >= 0; j++)
+			r = publish_one_hostfwd(slirp, &spec, !specs[i].host_port, j,
+						err);
+	}
+	return r;
 }

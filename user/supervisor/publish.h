@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "rule/spec.h"
 #include "supervisor/clients.h"
+#include "supervisor/slirp4netns/slirp4netns.h"
 
 /*
  * publish_ports - open every host port of @specs and hand it to the
@@ -16,3 +17,10 @@
  */
 int publish_ports(struct client *forwarder, const struct port_spec *specs, size_t n,
 		  struct error *err);
+
+/*
+ * publish_hostfwd - the same through slirp4netns' own forwarding (IPv4 only,
+ * tcp and udp), for port_handler=slirp4netns, once its API socket is open.
+ */
+int publish_hostfwd(struct slirp4netns *slirp, const struct port_spec *specs,
+		    size_t n, struct error *err);

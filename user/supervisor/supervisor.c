@@ -15,10 +15,18 @@
 #include "supervisor/netns.h"
 #include "supervisor/publish.h"
 #include "supervisor/slirp4netns/addresses.h"
+#include "supervisor/slirp4netns/api.h"
 #include "supervisor/userns.h"
 
 /* How long the forwarder may take to deliver what is on its way. */
 #define FORWARDER_GRACE_MS 950
+
+/* Whether slirp4netns forwards the ports instead of us. */
+static bool uses_hostfwd(const struct config *c)
+{
+	return c->slirp4netns && c->n_specs &&
+	       c->slirp4netns_options.port_handler == SLIRP4NETNS_PORTS_API;
+}
 
 static int start_forwarder(struct supervisor *s, int sockets_fd, struct error *err)
 {
@@ -111,7 +119,9 @@ static int start_helpers(struct supervisor *s, struct error *err)
 	if (r < 0)
 		return r;
 	/* before anything else is made: a busy port is the commonest mistake */
-	r = publish_ports(&s->forwarder, s->config->specs, s->config->n_specs, err);
+	if (!uses_hostfwd(s->config))
+		r = publish_ports(&s->forwarder, s->config->specs, s->config->n_specs,
+				  err);
 	if (r < 0)
 		return r;
 	return s->config->command ? start_init(s, theirs, err) :
@@ -142,7 +152,7 @@ static int start_slirp4netns(struct supervisor *s, struct error *err)
 	struct netns_request off = { .type = NETNS_DAD_OFF };
 	struct netns_request restore = { .type = NETNS_DAD_RESTORE };
 	_cleanup_close_ int userns_fd = -1;
-	struct slirp4netns_target target = { .pid = c->pid, .has_ports = c->n_specs };
+	struct slirp4netns_target target = { .pid = c->pid, .has_ports = uses_hostfwd(c) };
 	char path[64], id[32];
 	struct error dad_err;
 	struct netns_reply reply;
@@ -165,6 +175,10 @@ static int start_slirp4netns(struct supervisor *s, struct error *err)
 		r = slirp4netns_wait_ready(&s->slirp, err);
 	if (c->slirp4netns_options.enable_ipv6)
 		netns_call(&s->netns, &restore, -1, &reply, NULL);
+	if (r >= 0 && uses_hostfwd(c))
+		r = slirp4netns_api_open(&s->slirp, err);
+	if (r >= 0 && uses_hostfwd(c))
+		r = publish_hostfwd(&s->slirp, c->specs, c->n_specs, err);
 	return r;
 }
 
@@ -212,7 +226,7 @@ static void tell_what_runs(const struct config *c, const struct addr *to4,
 		 to4->family ? addr_format(to4, text4) : "",
 		 to4->family && to6->family ? " and " : "",
 		 to6->family ? addr_format(to6, text6) : "",
-		 datapath_name(datapath));
+		 uses_hostfwd(c) ? "slirp4netns" : datapath_name(datapath));
 }
 
 static int start_forwarding(struct supervisor *s, struct error *err)
