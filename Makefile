@@ -75,6 +75,7 @@ run-check: export PEER = $(abspath $(O))/tests/peer
 run-check: export O := $(O)
 run-check: export STRICT := $(STRICT)
 run-check: export SAN := $(SAN)
+run-check: export V := $(V)
 run-check: all $(PEER) $(UNIT) $(KERNEL) $(FUZZ)
 	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/e2e/*' --rules 'par=**' \
 		--exec tests/tools/run-test.sh $(TESTS)

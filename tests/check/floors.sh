@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 # Files that may have more than 400 lines, and why.
 declare -A long=(
 	[tests/unit/base_loop.c]="many short cases of one small interface"
+	[tests/unit/slirp4netns_real.c]="many short cases of one contract, with the real program"
 	[tests/unit/rule_spec.c]="two tables, of what is read and what is refused"
 )
 

@@ -19,19 +19,29 @@ run_test() {
 	esac
 }
 
-# filter - cmocka's closing remark is dropped; skips are failures when that is wanted.
+# filter - skips are failures when that is wanted; remarks are shown around failures only,
+# and all of them with V=1.
 filter() {
-	awk -v strict="${STRICT:-}" '
+	awk -v strict="${STRICT:-}" -v verbose="${V:-}" '
 	/^# ok - / { next }
-	strict && tolower($0) ~ /^1\.\.0($|[^0-9])/ {
+	/^#/ && !verbose { remarks = remarks $0 "\n"; next }
+	tolower($0) ~ /^1\.\.0($|[^0-9])/ && strict {
 		sub(/^[^#]*#? */, "")
 		$0 = "1..1\nnot ok 1 - all skipped, which STRICT forbids: " $0
 	}
-	strict && tolower($0) ~ /^(not )?ok .*[^\\]# *skip/ {
+	tolower($0) ~ /^(not )?ok .*[^\\]# *skip/ && strict {
 		sub(/^(not )?ok/, "not ok")
 		sub(/# */, "- STRICT forbids: ")
 	}
-	{ print; fflush() }'
+	/^1\.\./ { planned = substr($1, 4) }
+	/^(not )?ok/ {
+		seen++
+		if (failed || /^not/) printf "%s", remarks
+		failed = /^not/
+		remarks = ""
+	}
+	{ print; fflush() }
+	END { if (failed || seen != planned) printf "%s", remarks }'
 }
 
 if [ "${1##*.}" = bats ] && ! command -v bats >/dev/null; then
