@@ -11,12 +11,14 @@
 static struct slirp4netns s;
 static struct slirp4netns_options options;
 static struct error err;
-static pid_t supervisor;
+static pid_t supervisor, orphan;
 
 #define TAP "10.0.2.100/255.255.255.0 65520"
 
 static void cleanup(void)
 {
+	if (orphan)
+		kill(orphan, SIGKILL);
 	if (supervisor) {
 		kill(supervisor, SIGKILL);
 		waitpid(supervisor, NULL, 0);
@@ -132,6 +134,31 @@ static const char *other_options(void)
 static void test_user_options(void **state)
 {
 	run(other_options, true);
+}
+
+/*
+ * On a host whose mounts are shared and whose /tmp is one of them, what the
+ * sandbox mounts on /tmp must not come back and cover it.
+ */
+static const char *shared_tmp(void)
+{
+	const char *failure = world_target_start(false, 0);
+	struct stat st;
+
+	if (failure)
+		return failure;
+	TRY(unshare(CLONE_NEWNS) == 0);
+	TRY(mount("/tmp", "/tmp", NULL, MS_BIND, NULL) == 0);
+	TRY(mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) == 0);
+	TRY_ERR(start(false, false) == 0, &err);
+	TRY_ERR(slirp4netns_wait_ready(&s, &err) == 0, &err);
+	TRY(stat(fake_dir, &st) == 0);
+	return NULL;
+}
+
+static void test_shared_tmp(void **state)
+{
+	run(shared_tmp, false);
 }
 
 /* Already inside: joining one's own user namespace again is no error. */
@@ -298,7 +325,6 @@ static const char *supervisor_killed(void)
 	const char *failure = world_target_start(true, 0);
 	struct pollfd p = { .events = POLLIN };
 	int socks[2], fds[2] = { -1, -1 };
-	pid_t slirp;
 	size_t n;
 
 	if (failure)
@@ -309,7 +335,7 @@ static const char *supervisor_killed(void)
 	if (supervisor == 0)
 		be_supervisor(socks[1]);
 	close(socks[1]);
-	TRY(fd_recv(socks[0], &slirp, sizeof(slirp), fds, 2, &n) == sizeof(slirp));
+	TRY(fd_recv(socks[0], &orphan, sizeof(orphan), fds, 2, &n) == sizeof(orphan));
 	TRY(n == 2);
 	TRY(strcmp(world_tap(), TAP) == 0);
 	TRY(kill(supervisor, SIGKILL) == 0);
@@ -317,7 +343,8 @@ static const char *supervisor_killed(void)
 	supervisor = 0;
 	p.fd = fds[0];
 	TRY(poll(&p, 1, DEADLINE_MS) == 1);
-	TRY(waitpid(slirp, NULL, 0) == slirp);
+	TRY(waitpid(orphan, NULL, 0) == orphan);
+	orphan = 0;
 	TRY(strcmp(world_tap(), "none") == 0);
 	return NULL;
 }
@@ -430,7 +457,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_root),	  TEST(test_root_into_userns),
 		TEST(test_user),	  TEST(test_user_options),
-		TEST(test_inside),	  TEST(test_refusals),
+		TEST(test_shared_tmp),	  TEST(test_inside),
+		TEST(test_refusals),
 		TEST(test_user_without_tun), TEST(test_no_root_inside),
 		TEST(test_user_not_joined), TEST(test_exit_fd),
 		TEST(test_supervisor_killed), TEST(test_api),
