@@ -14,7 +14,7 @@ SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-fr
 CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iuser -Itests -MMD -MP $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 -fno-strict-aliasing -fstack-protector-strong $(WARN) $(CFLAGS) $(SANITIZE)
 LDFLAGS_ALL := -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
-LDLIBS_ALL := -ljson-c -lcap-ng -lseccomp -lsubid $(LDLIBS)
+LDLIBS_ALL := -ljson-c -lcap-ng -lseccomp $(LDLIBS)
 Q := $(if $(V),,@)
 
 # What is built: the program, and the tests by the folder that they are in.

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 declare -A packages=(
-	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev libsubid-dev"
+	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev"
 	[run]="slirp4netns uidmap"
 	[demo]="busybox|busybox-static"
 	[test]="bats iproute2 libcmocka-dev perl procps util-linux"

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <shadow/subid.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,28 +20,33 @@
 /* More ranges than this in one file are cut: the kernel takes 340 lines. */
 #define RANGES_MAX 64
 
+struct range {
+	unsigned long start, count;
+};
+
 struct map {
 	const char *tool; /* newuidmap or newgidmap */
 	const char *file; /* uid_map or gid_map */
 	unsigned int own; /* the caller's id */
-	struct subid_range *ranges;
+	struct range ranges[RANGES_MAX];
 	int n_ranges;
 };
 
-static void release_ranges(struct map *m)
-{
-	free(m->ranges);
-}
-
-/* Runs the set-uid helper; its own words go nowhere, ours say what it means. */
-static int run_tool(char **argv)
+/*
+ * Runs a program of the uidmap package; its own words go nowhere, ours say
+ * what it means. @out: where its stdout goes, -1: nowhere.
+ */
+static int run_tool(char **argv, int out)
 {
 	posix_spawn_file_actions_t actions;
 	int r, status = 0;
 	pid_t pid;
 
 	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	if (out >= 0)
+		posix_spawn_file_actions_adddup2(&actions, out, 1);
+	else
+		posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
@@ -50,6 +55,27 @@ static int run_tool(char **argv)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
+}
+
+/*
+ * getsubids(1) asks /etc/subuid or whatever nsswitch.conf names, and prints
+ * lines of "0: user 100000 65536".
+ */
+static void read_ranges(struct map *m, char **argv)
+{
+	_cleanup_close_ int memory = memfd_create("subids", MFD_CLOEXEC);
+	_cleanup_fclose_ FILE *f = NULL;
+	struct range range;
+
+	if (memory < 0 || run_tool(argv, memory) < 0)
+		return;
+	f = fdopen(TAKE_FD(memory), "r");
+	if (!f)
+		return;
+	rewind(f);
+	while (m->n_ranges < RANGES_MAX &&
+	       fscanf(f, "%*d: %*s %lu %lu", &range.start, &range.count) == 2)
+		m->ranges[m->n_ranges++] = range;
 }
 
 /* newuidmap PID 0 OWN 1 [INSIDE OUTSIDE COUNT]... */
@@ -65,7 +91,7 @@ static int map_delegated(pid_t pid, const struct map *m)
 	snprintf(words[++n], sizeof(*words), "0");
 	snprintf(words[++n], sizeof(*words), "%u", m->own);
 	snprintf(words[++n], sizeof(*words), "1");
-	for (int i = 0; i < m->n_ranges && i < RANGES_MAX; i++) {
+	for (int i = 0; i < m->n_ranges; i++) {
 		snprintf(words[++n], sizeof(*words), "%lu", inside);
 		snprintf(words[++n], sizeof(*words), "%lu", m->ranges[i].start);
 		snprintf(words[++n], sizeof(*words), "%lu", m->ranges[i].count);
@@ -74,7 +100,7 @@ static int map_delegated(pid_t pid, const struct map *m)
 	for (int i = 1; i <= n; i++)
 		argv[i] = words[i];
 	argv[n + 1] = NULL;
-	return run_tool(argv);
+	return run_tool(argv, -1);
 }
 
 static int map_own(pid_t pid, const struct map *m)
@@ -100,7 +126,8 @@ static int map_ids(pid_t pid, const struct map *m, struct error *why,
 	int r;
 
 	if (m->n_ranges <= 0) {
-		error_set(why, 0, "no range in /etc/sub%.3s for this user", m->file);
+		error_set(why, 0, "getsubids names no range of /etc/sub%.3s for this user",
+			  m->file);
 	} else {
 		r = map_delegated(pid, m);
 		if (r == 0)
@@ -115,20 +142,15 @@ static int map_ids(pid_t pid, const struct map *m, struct error *why,
 
 int userns_map(pid_t pid, struct error *err)
 {
-	_cleanup_(release_ranges) struct map uids = {
-		.tool = "newuidmap", .file = "uid_map", .own = getuid()
-	};
-	_cleanup_(release_ranges) struct map gids = {
-		.tool = "newgidmap", .file = "gid_map", .own = getgid()
-	};
-	_cleanup_fclose_ FILE *null = fopen("/dev/null", "we");
+	struct map uids = { .tool = "newuidmap", .file = "uid_map", .own = getuid() };
+	struct map gids = { .tool = "newgidmap", .file = "gid_map", .own = getgid() };
 	struct passwd *pw = getpwuid(getuid());
 	struct error why = { "" };
 	int u, g;
 
-	if (pw && null && subid_init("portshunt", null)) {
-		uids.n_ranges = subid_get_uid_ranges(pw->pw_name, &uids.ranges);
-		gids.n_ranges = subid_get_gid_ranges(pw->pw_name, &gids.ranges);
+	if (pw) {
+		read_ranges(&uids, (char *[]){ "getsubids", pw->pw_name, NULL });
+		read_ranges(&gids, (char *[]){ "getsubids", "-g", pw->pw_name, NULL });
 	}
 	u = map_ids(pid, &uids, &why, err);
 	if (u < 0)
