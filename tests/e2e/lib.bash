@@ -65,17 +65,15 @@ e2e_teardown() {
 # our_pids - the processes of ours that live. A zombie has no exe and does not count: in a
 # container whose pid 1 reaps nobody they stay for ever.
 our_pids() {
-	local exe target
+	local exe
 
-	for exe in /proc/[0-9]*/exe; do
-		target=$(readlink "$exe" 2>/dev/null) || continue
-		case ${target% (deleted)} in
-		"$PORTSHUNT") ;;
-		*/slirp4netns) grep -qsa "E2E_DIR=$E2E_DIR" "${exe%exe}environ" || continue ;;
-		*) continue ;;
-		esac
-		exe=${exe#/proc/}
-		echo "${exe%/exe}"
+	for exe in $(find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' \( -lname "$PORTSHUNT" \
+		-o -lname "$PORTSHUNT (deleted)" -o -lname '*/slirp4netns' \) 2>/dev/null); do
+		exe=${exe%/exe}
+		if grep -qsa "E2E_DIR=$E2E_DIR" "$exe/environ" ||
+			[[ $(readlink "$exe/exe") == "$PORTSHUNT"* ]]; then
+			echo "${exe#/proc/}"
+		fi
 	done
 }
 
@@ -265,18 +263,22 @@ peer_start() {
 
 	shift
 	mkfifo -m 666 "$dir/$name.in" "$dir/$name.out" "$dir/$name.ready"
-	[ "$side" != server ] || ready=(--ready-fd 9)
 	(
 		children_close_fds
-		exec "${wrap[@]}" "$PEER" "$@" "${ready[@]}" <"$dir/$name.in" >"$dir/$name.out" \
-			9>"$dir/$name.ready" 2>"$dir/$name.err"
+		exec <"$dir/$name.in" >"$dir/$name.out" 2>"$dir/$name.err"
+		if [ "$side" = server ]; then
+			ready=(--ready-fd 9)
+			exec 9>"$dir/$name.ready"
+		fi
+		exec "${wrap[@]}" "$PEER" "$@" "${ready[@]}"
 	) &
 	peer_pid[$name]=$!
 	exec {fd}>"$dir/$name.in"
 	peer_in[$name]=$fd
 	exec {fd}<"$dir/$name.out"
 	peer_out[$name]=$fd
-	if ! IFS= read -r -t 30 "peer_port[$name]" <"$dir/$name.ready" && [ "$side" = server ]; then
+	[ "$side" = server ] || return 0
+	if ! IFS= read -r -t 30 "peer_port[$name]" <"$dir/$name.ready"; then
 		echo "peer $* does not listen"
 		cat "$dir/$name.err"
 		return 1

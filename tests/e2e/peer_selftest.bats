@@ -47,11 +47,12 @@ sums() {
 
 @test "a wrong byte is found, and where it is" {
 	peer_start server server sink
+	exec {tcp}<>"/dev/tcp/127.0.0.1/${peer_port[server]}"
 	{
-		head -c 8 /dev/zero | tr '\0' C
+		printf CCCCCCCC
 		head -c 100 /dev/zero
-	} >"$dir/data"
-	busybox nc 127.0.0.1 "${peer_port[server]}" <"$dir/data"
+	} >&$tcp
+	exec {tcp}>&-
 	peer_wait server
 	[ "$status" = 1 ]
 	[[ $output == *"received: 108 bytes"*"wrong: byte at 8"* ]]
