@@ -108,5 +108,6 @@ for pid in $children; do
 done
 if fetch "http://127.0.0.1:$port/"; then fail "port $port still answers"; fi
 
-say "all done: published over $published, outbound through 10.0.2.2;" \
-	"datapath $(sed -n 's/.*datapath[ :]*\([a-z]*\).*/\1/p' "$dir/log" | head -1)"
+datapath=$(grep -owE 'shunt|sockmap|splice' "$dir/log" | head -1)
+[ -n "$datapath" ] || fail "portshunt did not say which datapath ran"
+say "all done: published over $published, outbound through 10.0.2.2; datapath $datapath"
