@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -123,8 +124,16 @@ int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
 	return 0;
 }
 
-void command_signal(struct command *c, int signal)
+void command_signal(struct command *c, int signal, bool group)
 {
-	if (c->pid > 0)
-		kill(c->pid, signal);
+	struct timespec no_wait = { 0 };
+	sigset_t set;
+
+	/* our own copy, blocked, would make the next one look like a group's */
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	sigtimedwait(&set, NULL, &no_wait);
+	if (c->pid <= 0 || (group && getpgid(c->pid) == getpgid(0)))
+		return;
+	kill(c->pid, signal);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -33,8 +34,11 @@ int command_init(struct command *c, struct loop *loop, char **argv,
 int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
 		  int *ret_status, struct error *err);
 
-/* command_signal - kill(2) it; harmless when it is gone. */
-void command_signal(struct command *c, int signal);
+/*
+ * command_signal - kill(2) it; harmless when it is gone. A signal that went
+ * to our whole process group (@group) it has already, if it is still there.
+ */
+void command_signal(struct command *c, int signal, bool group);
 
 /*
  * command_save_signals - for the caller of all this: what is blocked and

@@ -24,9 +24,12 @@
 	((struct supervisor *)((char *)(source) -                              \
 			       offsetof(struct supervisor, member)))
 
-static void signal_command(struct supervisor *s, int number)
+static void signal_command(struct supervisor *s, int number, bool group)
 {
-	struct netns_request request = { .type = NETNS_SIGNAL, .signal = number };
+	struct netns_request request = {
+		.type = NETNS_SIGNAL,
+		.signal = { .number = number, .group = group },
+	};
 
 	netns_send(&s->netns, &request);
 }
@@ -44,12 +47,12 @@ static void end_after_command(struct supervisor *s, int status, long ms)
 		return;
 	s->failing = true;
 	s->status = status;
-	if (!s->config->command || s->netns.process.pid == 0) {
+	if (!s->command_started || s->netns.process.pid == 0) {
 		loop_stop(&s->loop);
 		return;
 	}
-	signal_command(s, SIGTERM);
-	signal_command(s, SIGCONT);
+	signal_command(s, SIGTERM, false);
+	signal_command(s, SIGCONT, false);
 	timer_set(&s->timer, ms);
 }
 
@@ -142,11 +145,30 @@ static void on_exit_fd(struct loop_source *source, uint32_t events)
 	end_after_command(s, 0, EXIT_FD_KILL_AFTER_MS);
 }
 
+/* What COMMAND would have done, had it been there: die of it or ignore it. */
+static void end_start(struct supervisor *s, int number)
+{
+	if (!(s->ignored >> (number - 1) & 1))
+		end_now(s, 128 + number);
+}
+
 /*
- * The terminal's ^C and ^\ go to the whole foreground process group, so
- * COMMAND had its own (the kernel marks them SI_KERNEL); what kill(2) sends
- * is meant for us alone and passed on.
+ * COMMAND is in our process group, as is its init, and the forwarder is not.
+ * What the terminal sends (^C, the kernel marks it SI_KERNEL) goes to the
+ * group, and so does a shell's `kill %1` or timeout(1): then COMMAND has it
+ * already. The kernel goes through the group from its newest member to us, so
+ * what came this way is pending in the init by now; with the forwarder having
+ * it too somebody has signalled all of us one by one.
  */
+static bool is_for_group(const struct supervisor *s, const struct signalfd_siginfo *info)
+{
+	uint64_t bit = UINT64_C(1) << (info->ssi_signo - 1);
+
+	return info->ssi_code == SI_KERNEL ||
+	       ((process_pending(&s->netns.process) & bit) &&
+		!(process_pending(&s->forwarder.process) & bit));
+}
+
 static void on_signal(struct loop_source *source, uint32_t events)
 {
 	struct supervisor *s = OF(source, signals);
@@ -156,8 +178,10 @@ static void on_signal(struct loop_source *source, uint32_t events)
 		return;
 	if (!s->config->command)
 		end_now(s, 0);
-	else if (info.ssi_code != SI_KERNEL)
-		signal_command(s, (int)info.ssi_signo);
+	else if (!s->command_started)
+		end_start(s, (int)info.ssi_signo);
+	else
+		signal_command(s, (int)info.ssi_signo, is_for_group(s, &info));
 }
 
 static int watch_signals(struct supervisor *s)
@@ -197,7 +221,7 @@ static int watch_target(struct supervisor *s, struct error *err)
 	return r < 0 ? error_errno(err, r, "--pid %d", s->config->pid) : 0;
 }
 
-static int watch_all(struct supervisor *s, struct error *err)
+int supervisor_watch_begin(struct supervisor *s, struct error *err)
 {
 	int r = loop_init(&s->loop);
 
@@ -205,17 +229,8 @@ static int watch_all(struct supervisor *s, struct error *err)
 		r = timer_add(&s->loop, &s->timer, on_timer);
 	if (r >= 0)
 		r = watch_signals(s);
-	if (r >= 0)
-		r = watch(s, &s->forwarder_end, s->forwarder.process.pidfd,
-			  on_forwarder_end);
-	if (r >= 0)
-		r = watch(s, &s->netns_message, s->netns.fd, on_netns_message);
-	if (r >= 0)
-		r = watch(s, &s->netns_end, s->netns.process.pidfd, on_netns_end);
-	if (r >= 0)
-		r = watch(s, &s->slirp_end, s->slirp.pidfd, on_slirp_end);
 	if (r < 0)
-		return error_errno(err, r, "cannot watch the processes");
+		return error_errno(err, r, "cannot watch signals");
 	r = watch(s, &s->exit_fd, s->config->exit_fd, on_exit_fd);
 	if (r < 0)
 		return error_errno(err, r, "cannot watch --exit-fd %d",
@@ -223,11 +238,56 @@ static int watch_all(struct supervisor *s, struct error *err)
 	return watch_target(s, err);
 }
 
-int supervisor_watch(struct supervisor *s, struct error *err)
+int supervisor_watch_helpers(struct supervisor *s, struct error *err)
 {
-	int r = watch_all(s, err);
+	int r = watch(s, &s->forwarder_end, s->forwarder.process.pidfd,
+		      on_forwarder_end);
 
 	if (r >= 0)
-		r = loop_run(&s->loop);
-	return r;
+		r = watch(s, &s->netns_end, s->netns.process.pidfd, on_netns_end);
+	return r < 0 ? error_errno(err, r, "cannot watch the processes") : 0;
+}
+
+int supervisor_still_wanted(struct supervisor *s)
+{
+	int r = loop_turn(&s->loop, 0);
+
+	return r >= 0 && s->loop.stop ? -ECANCELED : r;
+}
+
+static void on_slirp_ready(struct loop_source *source, uint32_t events)
+{
+	/* supervisor_wait_slirp4netns() asks what it was */
+}
+
+int supervisor_wait_slirp4netns(struct supervisor *s, struct error *err)
+{
+	int r = watch(s, &s->slirp_ready, s->slirp.ready_fd, on_slirp_ready);
+
+	if (r >= 0)
+		r = watch(s, &s->slirp_end, s->slirp.pidfd, on_slirp_ready);
+	if (r < 0)
+		return error_errno(err, r, "cannot watch slirp4netns");
+	do {
+		r = loop_turn(&s->loop, -1);
+		if (r >= 0 && s->loop.stop)
+			r = -ECANCELED;
+		else if (r >= 0)
+			r = slirp4netns_ready(&s->slirp, err);
+	} while (r == 0);
+	loop_del(&s->slirp_ready);
+	loop_del(&s->slirp_end);
+	return r < 0 ? r : 0;
+}
+
+int supervisor_watch(struct supervisor *s, struct error *err)
+{
+	int r = watch(s, &s->netns_message, s->netns.fd, on_netns_message);
+
+	if (r >= 0)
+		r = watch(s, &s->slirp_end, s->slirp.pidfd, on_slirp_end);
+	if (r < 0)
+		return error_errno(err, r, "cannot watch the processes");
+	r = loop_run(&s->loop);
+	return r < 0 ? error_errno(err, r, "event loop") : 0;
 }

@@ -154,7 +154,7 @@ static void on_control(struct loop_source *source, uint32_t events)
 	}
 	log_init(request.log_level, request.log_json);
 	if (request.type == NETNS_SIGNAL) {
-		command_signal(&c->command, request.signal);
+		command_signal(&c->command, request.signal.number, request.signal.group);
 	} else if (request.type == NETNS_RUN) {
 		run(c, &request);
 	} else {

@@ -31,7 +31,11 @@ struct netns_request {
 		struct {
 			uint64_t blocked, ignored; /* bit N-1: signal N */
 		} run;
-		int32_t signal;
+		struct {
+			int32_t number;
+			/* sent to our whole process group, not to us alone */
+			bool group;
+		} signal;
 	};
 };
 

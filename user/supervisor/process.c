@@ -123,6 +123,20 @@ void process_end(struct process *p, int grace_ms)
 	process_wait(p, -1, NULL);
 }
 
+uint64_t process_pending(const struct process *p)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[64], line[256];
+	unsigned long long set;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", p->pid);
+	f = p->pid > 0 ? fopen(path, "re") : NULL;
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "ShdPnd: %llx", &set) == 1)
+			return set;
+	return 0;
+}
+
 const char *process_status_text(int status, char *buf, size_t len)
 {
 	if (WIFSIGNALED(status))

@@ -43,6 +43,12 @@ int process_wait(struct process *p, int timeout_ms, int *ret_status);
 /* process_end - give it @grace_ms to end by itself, then SIGKILL; reap it. */
 void process_end(struct process *p, int grace_ms);
 
+/*
+ * process_pending - the signals that it blocks and that were sent to it or its
+ * process group, bit N-1 for signal N (proc(5), ShdPnd); 0 when it is gone.
+ */
+uint64_t process_pending(const struct process *p);
+
 /* process_status_text - "exited with status 3", "was killed by signal 9". */
 const char *process_status_text(int status, char *buf, size_t len);
 

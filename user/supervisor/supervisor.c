@@ -172,7 +172,7 @@ static int start_slirp4netns(struct supervisor *s, struct error *err)
 			      c->no_pivot_root, c->tmpdir ? c->tmpdir : default_tmpdir(),
 			      c->id ? c->id : id, &target, err);
 	if (r >= 0)
-		r = slirp4netns_wait_ready(&s->slirp, err);
+		r = supervisor_wait_slirp4netns(s, err);
 	if (c->slirp4netns_options.enable_ipv6)
 		netns_call(&s->netns, &restore, -1, &reply, NULL);
 	if (r >= 0 && uses_hostfwd(c))
@@ -274,6 +274,7 @@ static int start_command(struct supervisor *s, struct error *err)
 		return 0;
 	if (netns_send(&s->netns, &request) < 0)
 		return error_set(err, -ECHILD, "the netns child does not answer");
+	s->command_started = true;
 	return 0;
 }
 
@@ -281,10 +282,14 @@ static int start(struct supervisor *s, struct error *err)
 {
 	int r = start_helpers(s, err);
 
+	if (r >= 0)
+		r = supervisor_watch_helpers(s, err);
 	if (r >= 0 && s->config->slirp4netns)
 		r = start_slirp4netns(s, err);
 	if (r >= 0)
 		r = start_forwarding(s, err);
+	if (r >= 0)
+		r = supervisor_still_wanted(s);
 	if (r >= 0)
 		r = tell_ready(s, err);
 	if (r >= 0)
@@ -302,7 +307,7 @@ void supervisor_stop_forwarder(struct supervisor *s, bool drain)
 	if (s->forwarder.fd < 0)
 		return;
 	fd_send(s->forwarder.fd, &request, sizeof(request), NULL, 0);
-	if (process_wait(&s->forwarder.process, FORWARDER_GRACE_MS, NULL) < 0)
+	if (process_wait(&s->forwarder.process, FORWARDER_GRACE_MS, NULL) == -ETIMEDOUT)
 		log_warn("the forwarder did not end in time and is killed");
 	client_done(&s->forwarder, 0);
 }
@@ -331,10 +336,12 @@ int supervisor_main(const struct config *config)
 
 	r = datapath_select(config->datapath, &unused, &err);
 	if (r >= 0)
+		r = supervisor_watch_begin(&s, &err);
+	if (r >= 0)
 		r = start(&s, &err);
 	if (r >= 0)
 		r = supervisor_watch(&s, &err);
-	if (r < 0)
+	if (r < 0 && r != -ECANCELED)
 		log_error("%s", err.text);
 	end(&s);
 	return s.status;

@@ -27,6 +27,8 @@ struct supervisor {
 	struct loop_source signals, exit_fd, timer;
 	struct loop_source forwarder_end, netns_message, netns_end, slirp_end;
 	struct loop_source target_end; /* attach --pid */
+	struct loop_source slirp_ready;
+	bool command_started;
 	bool failing;	    /* COMMAND was asked to end, the status is set */
 	bool command_ended; /* by itself: what it sent may still be on its way */
 	int status;
@@ -44,5 +46,20 @@ int supervisor_main(const struct config *config);
  */
 void supervisor_stop_forwarder(struct supervisor *s, bool drain);
 
-/* events.c: watch what was started until it ends; s->status is the result. */
+/*
+ * events.c, in the order of use. All return 0, or -errno with @err set; or
+ * -ECANCELED, with s->status set and @err as it was, when a signal, the end of
+ * --exit-fd, of --pid or of a helper has ended the start.
+ *
+ * supervisor_watch_begin - from here on signals and --exit-fd are heeded
+ * whenever one of the functions below runs.
+ * supervisor_watch_helpers - notice the end of the forwarder and netns child.
+ * supervisor_wait_slirp4netns - until it is ready.
+ * supervisor_still_wanted - nothing has ended the start so far.
+ * supervisor_watch - until it ends; s->status is the result.
+ */
+int supervisor_watch_begin(struct supervisor *s, struct error *err);
+int supervisor_watch_helpers(struct supervisor *s, struct error *err);
+int supervisor_wait_slirp4netns(struct supervisor *s, struct error *err);
+int supervisor_still_wanted(struct supervisor *s);
 int supervisor_watch(struct supervisor *s, struct error *err);
