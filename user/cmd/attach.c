@@ -30,12 +30,12 @@ int cmd_attach(int argc, char **argv)
 	r = options_parse(argc, argv, &config, &rest, &err);
 	if (r > 0)
 		return 0;
+	log_init(config.log_level, config.log_json);
 	if (r >= 0)
 		r = check(&config, argc, argv, rest, &err);
 	if (r < 0) {
 		log_error("%s", err.text);
 		return EXIT_PORTSHUNT;
 	}
-	log_init(config.log_level, config.log_json);
 	return supervisor_main(&config);
 }

@@ -229,7 +229,8 @@ static int bad_option(const char *command, char **argv, int told, struct error *
 
 	if (told == ':')
 		return error_set(err, -EINVAL, "option %s wants a value", word);
-	if (strncmp(word, "--", 2) != 0 && optopt)
+	/* inside -xyz argv[optind - 1] may yet be the word before it */
+	if (optopt && optopt < OPT_NETWORK && !strchr("ph", optopt))
 		return error_set(err, -EINVAL,
 				 "unknown option -%c: portshunt %s --help lists them",
 				 optopt, command);

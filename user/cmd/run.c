@@ -17,6 +17,7 @@ int cmd_run(int argc, char **argv)
 	r = options_parse(argc, argv, &config, &rest, &err);
 	if (r > 0)
 		return 0;
+	log_init(config.log_level, config.log_json);
 	if (r >= 0 && rest == argc)
 		r = error_set(&err, -1, "no command to run: portshunt run [OPTIONS] "
 			      "[-p SPEC]... COMMAND [ARG...]");
@@ -25,6 +26,5 @@ int cmd_run(int argc, char **argv)
 		return EXIT_PORTSHUNT;
 	}
 	config.command = argv + rest;
-	log_init(config.log_level, config.log_json);
 	return supervisor_main(&config);
 }

@@ -80,20 +80,31 @@ static int open_socket(const struct addr *at, uint16_t port, int v6only,
 	return TAKE_FD(fd);
 }
 
+/*
+ * Whether any interface has an IPv6 address, and lo has one wherever IPv6 is
+ * on: disabled by sysctl, a socket of that family could still be bound.
+ */
+static bool has_ipv6(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/net/if_inet6", "re");
+
+	return f && fgetc(f) != EOF;
+}
+
 static int open_dual_stack(uint16_t port, const char **ret_call)
 {
 	static const struct addr any6 = { .family = AF_INET6 };
 	static const struct addr any4 = { .family = AF_INET };
-	static bool told;
-	int fd = open_socket(&any6, port, 0, ret_call);
+	static enum { UNKNOWN, ABSENT, PRESENT } ipv6;
 
-	/* no IPv6 in this kernel, or none on any interface */
-	if (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL)
-		return fd;
-	if (!told)
-		log_info("this host has no IPv6: listening on IPv4 only");
-	told = true;
-	return open_socket(&any4, port, 0, ret_call);
+	if (ipv6 == UNKNOWN) {
+		ipv6 = has_ipv6() ? PRESENT : ABSENT;
+		if (ipv6 == ABSENT)
+			log_info("this host has no IPv6: listening on IPv4 only");
+	}
+	if (ipv6 == ABSENT)
+		return open_socket(&any4, port, 0, ret_call);
+	return open_socket(&any6, port, 0, ret_call);
 }
 
 int listen_tcp(const struct addr *host, uint16_t *port, struct error *err)

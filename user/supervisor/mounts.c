@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -25,7 +26,7 @@ static void copy_options(FILE *to)
 		if (strncmp(line, "search", 6) == 0 ||
 		    strncmp(line, "domain", 6) == 0 ||
 		    strncmp(line, "options", 7) == 0)
-			fputs(line, to);
+			fprintf(to, "%.*s\n", (int)strcspn(line, "\n"), line);
 }
 
 static int write_resolv_conf(const char *path, const struct addr *nameserver)
@@ -35,6 +36,8 @@ static int write_resolv_conf(const char *path, const struct addr *nameserver)
 
 	if (!f)
 		return -errno;
+	/* for every user inside, whatever the caller's umask */
+	fchmod(fileno(f), 0644);
 	copy_options(f);
 	fprintf(f, "nameserver %s\n", addr_format(nameserver, text));
 	return fflush(f) ? -errno : 0;

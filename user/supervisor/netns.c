@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,19 +24,22 @@
 int netns_open(const char *path, pid_t pid, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
+	struct statfs fs;
 	char name[64];
 
 	if (!path) {
 		snprintf(name, sizeof(name), "/proc/%d/ns/net", pid);
 		path = name;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* of a FIFO or a terminal nothing is wanted but the answer */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 && path == name && (errno == ENOENT || errno == ESRCH))
 		return error_set(err, -ESRCH, "--pid %d: no such process", pid);
 	if (fd < 0)
 		return error_errno(err, -errno, "cannot open the network namespace %s",
 				   path);
-	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != NSFS_MAGIC ||
+	    ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
 		return error_set(err, -EINVAL, "%s is not a network namespace", path);
 	return TAKE_FD(fd);
 }

@@ -69,6 +69,7 @@ static int choose_range(struct port_spec *spec, struct error *err)
 			 "as in -p HOST_PORT-END:PORT-END", spec->count);
 }
 
+/* Returns how many of the @count were opened, at least one, or -errno. */
 static int publish_batch(struct client *forwarder, const struct port_spec *spec,
 			 bool chosen, uint32_t first, uint32_t count, struct error *err)
 {
@@ -89,11 +90,15 @@ static int publish_batch(struct client *forwarder, const struct port_spec *spec,
 			tell(&spec->host_addr, port,
 			     (uint16_t)(spec->container_port + first + i), "tcp");
 	}
+	/* the soft limit is COMMAND's: fewer at a time then */
+	if (r == -EMFILE && i > 0)
+		r = 0;
 	if (r >= 0)
-		r = forwarder_call(forwarder, &request, fds, count, err);
+		r = forwarder_call(forwarder, &request, fds, i, err);
+	count = i;
 	while (i > 0)
 		fd_close(fds[--i]);
-	return r;
+	return r < 0 ? r : (int)count;
 }
 
 static int check_overlaps(const struct port_spec *specs, size_t n, struct error *err)
@@ -126,19 +131,20 @@ static int publish_spec(struct client *forwarder, struct port_spec spec,
 			struct error *err)
 {
 	bool chosen = !spec.host_port;
-	uint32_t count;
+	uint32_t first = 0, count;
 	int r = 0;
 
 	/* a single one is chosen by bind(2) itself */
 	if (chosen && spec.count > 1)
 		r = choose_range(&spec, err);
-	for (uint32_t first = 0; first < spec.count && r >= 0; first += count) {
+	while (r >= 0 && first < spec.count) {
 		count = spec.count - first;
 		if (count > BATCH)
 			count = BATCH;
 		r = publish_batch(forwarder, &spec, chosen, first, count, err);
+		first += (uint32_t)(r < 0 ? 0 : r);
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int publish_ports(struct client *forwarder, const struct port_spec *specs, size_t n,
