@@ -110,7 +110,10 @@ leaks_check() {
 
 # eventually SECONDS COMMAND... - until COMMAND succeeds, looked at every 20 ms.
 eventually() {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local end fraction=0000000
+
+	[[ $1 != *.* ]] || fraction=${1#*.}000000
+	end=$((${EPOCHREALTIME/./} + ${1%.*} * 1000000 + 10#${fraction:0:6}))
 
 	shift
 	until "$@"; do

@@ -192,7 +192,7 @@ static void choose_seed(struct stream *s)
 {
 	if (echoes(s))
 		s->out_seed = s->in_seed;
-	else if (s->is_server && s->received >= PATTERN_SEED_SIZE)
+	else if (s->is_server && s->plan->after != AFTER_NOW && s->received >= PATTERN_SEED_SIZE)
 		s->out_seed = pattern_answer(s->in_seed);
 }
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+# How connections end, and urgent data: resets stay resets, ends stay ends.
+
+load lib
+
+setup_file() { e2e_setup_file; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+teardown_file() { e2e_teardown_file; }
+
+@test "the client resets: the server reads what came before, then ECONNRESET" {
+	attach_start
+	for bytes in 0 1 10 50000; do
+		compare sink -- rst --bytes $bytes
+		saw "received: $bytes bytes" "recv: ECONNRESET"
+	done
+}
+
+@test "the server resets: the client reads what came before, then ECONNRESET" {
+	attach_start
+	compare rst -- sink
+	saw "received: 0 bytes" "recv: ECONNRESET"
+	compare rst --read 8 --bytes 5 -- exchange --bytes 8 --finish hold
+	saw "received: 5 bytes" "recv: ECONNRESET"
+}
+
+@test "a reset after one side has shut down" {
+	attach_start
+	# the client is done sending and waits; the server resets once it has seen that
+	compare exchange --after eof --read 1g --send 10 --finish rst -- exchange --bytes 100
+	saw "received: 10 bytes" "recv: ECONNRESET"
+	compare exchange --bytes 100 -- exchange --after eof --read 1g --send 10 --finish rst
+	saw "received: 10 bytes" "recv: ECONNRESET"
+}
+
+@test "a close with unread data is a reset, from either side" {
+	attach_start
+	compare exchange --bytes 1000 --finish hold -- exchange --finish close --unread 1000
+	saw "recv: ECONNRESET"
+	compare exchange --finish close --unread 1000 -- exchange --bytes 1000 --finish hold
+	saw "recv: ECONNRESET"
+}
+
+@test "a reset in the middle of a stream stops the writer" {
+	attach_start
+	for to in native "${families[@]}"; do
+		observe "$to" rst --read 1m -- source --bytes 1g >"$dir/up"
+		observe "$to" source --bytes 1g -- rst --read 1m >"$dir/down"
+		grep -E 'ECONNRESET|EPIPE' "$dir/up"
+		grep -E 'ECONNRESET|EPIPE' "$dir/down"
+		grep -q 'server, status 0' "$dir/up"
+		grep -q 'client, status 0' "$dir/down"
+	done
+}
+
+@test "urgent bytes cross, with their place, from client to server" {
+	attach_start
+	compare oob-recv --marks 3 -- oob-send --marks 3
+	saw "oob: byte A at 1000" "oob: byte B at 3000" "oob: byte C at 5000" \
+		"received: 6000 bytes" "recv: EOF"
+	compare oob-recv --gap 300k --inline -- oob-send --gap 300k
+	saw "oob: byte A at 307200" "received: 614400 bytes"
+}
+
+@test "urgent bytes cross, with their place, from server to client" {
+	attach_start
+	compare oob-send --marks 3 -- oob-recv --marks 3
+	saw "oob: byte A at 1000" "oob: byte B at 3000" "oob: byte C at 5000" \
+		"received: 6000 bytes" "recv: EOF"
+	compare oob-send --gap 300k -- oob-recv --gap 300k --inline
+	saw "oob: byte A at 307200" "received: 614400 bytes"
+}
+
+@test "where nobody listens in the container, the client is reset at once" {
+	attach_start
+	for family in "${families[@]}"; do
+		client_to "$family"
+		for say in "" "--bytes 10"; do
+			run "$PEER" client connect $say "${to[@]}"
+			echo "$output"
+			[ "${lines[0]}" = "connect: ok" ]
+			[[ $output == *"recv: ECONNRESET"* || $output == *"send: ECONNRESET"* ]]
+			ms=${output##*ms: }
+			echo "# ${to[0]}, ${say:-saying nothing}: reset after $ms ms" >&3
+			# a forwarder that tries again would take longer than this, whatever the load
+			[ "${ms%.*}" -lt 150 ]
+		done
+	done
+}
+
+@test "a server that comes later is reached" {
+	attach_start
+	run "$PEER" client connect 127.0.0.1 "$port"
+	[[ $output == *"recv: ECONNRESET"* ]]
+	compare echo -- echo --bytes 1000
+	saw "client, status 0"
+}
