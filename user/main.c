@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 
@@ -33,6 +34,7 @@ static int help(void)
 
 int main(int argc, char **argv)
 {
+	fd_fill_standard();
 	/* a child was executed as /proc/self/exe */
 	prctl(PR_SET_NAME, "portshunt");
 	if (argc < 2) {

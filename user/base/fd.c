@@ -121,6 +121,16 @@ void fd_close_all_but(int *keep, size_t n)
 	close((int)from);
 }
 
+void fd_fill_standard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	fd_close(fd);
+}
+
 int fd_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;

@@ -42,6 +42,13 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
 void fd_close_all_but(int *keep, size_t n);
 
 /*
+ * fd_fill_standard - /dev/null for whichever of 0, 1 and 2 is closed, so that
+ * no socket of ours becomes a standard stream; closed again at exec. Once,
+ * first of all.
+ */
+void fd_fill_standard(void);
+
+/*
  * fd_write_all / fd_read_all - until done, across EINTR and short counts.
  * fd_read_all returns the bytes read before end of file. -errno on failure.
  */

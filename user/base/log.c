@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,6 +49,22 @@ int log_level_parse(const char *text, enum log_level *ret_level)
 	return -EINVAL;
 }
 
+/*
+ * In the background of a terminal with `stty tostop` a write stops the writer:
+ * a log line is not worth that. The terminal may well belong to COMMAND.
+ */
+static void put(const char *prefix, const char *text)
+{
+	sigset_t set, was;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &set, &was);
+	/* one write a line: several processes of ours share this stderr */
+	dprintf(STDERR_FILENO, "%s%s\n", prefix, text);
+	sigprocmask(SIG_SETMASK, &was, NULL);
+}
+
 static void put_json(enum log_level level, const char *text)
 {
 	_cleanup_free_ char *line = NULL;
@@ -62,7 +79,7 @@ static void put_json(enum log_level level, const char *text)
 	snprintf(when + n, sizeof(when) - n, ".%03ldZ", ts.tv_nsec / 1000000);
 	line = json_line("time", when, "level", names[level], "msg", text, NULL);
 	if (line)
-		dprintf(STDERR_FILENO, "%s\n", line);
+		put("", line);
 }
 
 void log_at(enum log_level level, const char *fmt, ...)
@@ -76,12 +93,10 @@ void log_at(enum log_level level, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 
-	/* one write a line: several processes of ours share this stderr */
 	if (as_json)
 		put_json(level, text);
 	else
-		dprintf(STDERR_FILENO, "portshunt: %s%s\n",
-			level == LOG_WARN ? "warning: " : "", text);
+		put(level == LOG_WARN ? "portshunt: warning: " : "portshunt: ", text);
 }
 
 bool log_allowed(struct log_limit *limit)

@@ -184,6 +184,14 @@ static void on_signal(struct loop_source *source, uint32_t events)
 		signal_command(s, (int)info.ssi_signo, is_for_group(s, &info));
 }
 
+/* Under nohup(1), or started by a script with &: what is ignored stays so. */
+static void leave_ignored(sigset_t *set, uint64_t ignored)
+{
+	for (int n = 1; n < SIGTERM; n++)
+		if (ignored >> (n - 1) & 1)
+			sigdelset(set, n);
+}
+
 static int watch_signals(struct supervisor *s)
 {
 	static const int run[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
@@ -196,6 +204,7 @@ static int watch_signals(struct supervisor *s)
 	if (!s->config->command) {
 		sigdelset(&set, SIGUSR1);
 		sigdelset(&set, SIGUSR2);
+		leave_ignored(&set, s->ignored);
 	}
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)

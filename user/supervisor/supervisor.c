@@ -244,8 +244,9 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	r = forwarder_call(&s->forwarder, &request, NULL, 0, err);
 	if (r < 0)
 		return r;
-	tell_what_runs(s->config, &request.start.target4, &request.start.target6,
-		       datapath);
+	if (s->config->n_specs)
+		tell_what_runs(s->config, &request.start.target4, &request.start.target6,
+			       datapath);
 	return 0;
 }
 
@@ -275,6 +276,7 @@ static int start_command(struct supervisor *s, struct error *err)
 	if (netns_send(&s->netns, &request) < 0)
 		return error_set(err, -ECHILD, "the netns child does not answer");
 	s->command_started = true;
+	inherited_close(&s->inherited);
 	return 0;
 }
 
@@ -318,6 +320,20 @@ static void end(struct supervisor *s)
 	supervisor_stop_forwarder(s, s->command_ended);
 	slirp4netns_stop(&s->slirp);
 	client_done(&s->netns, 0);
+	inherited_done(&s->inherited);
+}
+
+/* Of attach everything is its own. */
+static int remember_inherited(struct supervisor *s, struct error *err)
+{
+	const struct config *c = s->config;
+	int keep[] = { c->ready_fd, c->exit_fd }, r;
+
+	s->inherited.tty_fd = -1;
+	if (!c->command)
+		return 0;
+	r = inherited_init(&s->inherited, keep, sizeof(keep) / sizeof(*keep));
+	return r < 0 ? error_errno(err, r, "cannot list the open files") : 0;
 }
 
 int supervisor_main(const struct config *config)
@@ -334,7 +350,9 @@ int supervisor_main(const struct config *config)
 	slirp4netns_init(&s.slirp);
 	command_save_signals(&s.blocked, &s.ignored);
 
-	r = datapath_select(config->datapath, &unused, &err);
+	r = remember_inherited(&s, &err);
+	if (r >= 0)
+		r = datapath_select(config->datapath, &unused, &err);
 	if (r >= 0)
 		r = supervisor_watch_begin(&s, &err);
 	if (r >= 0)

@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "supervisor/clients.h"
 #include "supervisor/config.h"
+#include "supervisor/inherited.h"
 #include "supervisor/slirp4netns/slirp4netns.h"
 
 /* Exit status when portshunt itself fails, as podman, docker and env(1). */
@@ -22,6 +23,7 @@ struct supervisor {
 	struct client forwarder, netns;
 	struct slirp4netns slirp;
 	uint64_t blocked, ignored; /* the caller's signals, for COMMAND */
+	struct inherited inherited;
 
 	struct loop loop;
 	struct loop_source signals, exit_fd, timer;
