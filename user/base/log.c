@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,13 +56,22 @@ int log_level_parse(const char *text, enum log_level *ret_level)
  */
 static void put(const char *prefix, const char *text)
 {
+	/*
+	 * One write a line: several processes of ours share this stderr. Not
+	 * by stdio, which makes system calls that the forwarder gave up.
+	 */
+	struct iovec parts[] = {
+		{ (void *)prefix, strlen(prefix) },
+		{ (void *)text, strlen(text) },
+		{ (void *)"\n", 1 },
+	};
 	sigset_t set, was;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTTOU);
 	sigprocmask(SIG_BLOCK, &set, &was);
-	/* one write a line: several processes of ours share this stderr */
-	dprintf(STDERR_FILENO, "%s%s\n", prefix, text);
+	if (writev(STDERR_FILENO, parts, 3) < 0)
+		errno = 0; /* nobody is left to be told */
 	sigprocmask(SIG_SETMASK, &was, NULL);
 }
 
