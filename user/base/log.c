@@ -109,6 +109,20 @@ void log_at(enum log_level level, const char *fmt, ...)
 		put(level == LOG_WARN ? "portshunt: warning: " : "portshunt: ", text);
 }
 
+void log_tell(const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (as_json)
+		put_json(LOG_INFO, text);
+	else
+		put("", text);
+}
+
 bool log_allowed(struct log_limit *limit)
 {
 	struct timespec now;

@@ -22,6 +22,12 @@ int log_level_parse(const char *text, enum log_level *ret_level);
 void log_at(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * log_tell - what the user waits for, such as a port that was chosen: whatever
+ * the level is, and as text without "portshunt: ".
+ */
+void log_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 #define log_error(...) log_at(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_at(LOG_INFO, __VA_ARGS__)

@@ -2,8 +2,6 @@
 #include "supervisor/publish.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -25,10 +23,7 @@ static void tell(const struct addr *host, uint16_t port, uint16_t container_port
 	char text[ADDR_TEXT_MAX];
 
 	addr_format_port(host, port, text);
-	if (log_is_json())
-		log_info("%u/%s -> %s", container_port, proto, text);
-	else
-		dprintf(STDERR_FILENO, "%u/%s -> %s\n", container_port, proto, text);
+	log_tell("%u/%s -> %s", container_port, proto, text);
 }
 
 static bool is_free(const struct addr *host, uint16_t port)
