@@ -154,19 +154,18 @@ static void end_start(struct supervisor *s, int number)
 
 /*
  * COMMAND is in our process group, as is its init, and the forwarder is not.
- * What the terminal sends (^C, the kernel marks it SI_KERNEL) goes to the
- * group, and so does a shell's `kill %1` or timeout(1): then COMMAND has it
- * already. The kernel goes through the group from its newest member to us, so
- * what came this way is pending in the init by now; with the forwarder having
- * it too somebody has signalled all of us one by one.
+ * What goes to the whole group, the terminal's ^C, a shell's `kill %1` or
+ * timeout(1), COMMAND has already. The kernel goes through the group from its
+ * newest member to us, so the init has it pending by now; when the forwarder
+ * has it too, somebody has signalled all of us one by one. (SI_KERNEL says
+ * little: a hang-up comes to us alone when we lead the session.)
  */
-static bool is_for_group(const struct supervisor *s, const struct signalfd_siginfo *info)
+static bool is_for_group(const struct supervisor *s, uint32_t number)
 {
-	uint64_t bit = UINT64_C(1) << (info->ssi_signo - 1);
+	uint64_t bit = UINT64_C(1) << (number - 1);
 
-	return info->ssi_code == SI_KERNEL ||
-	       ((process_pending(&s->netns.process) & bit) &&
-		!(process_pending(&s->forwarder.process) & bit));
+	return (process_pending(&s->netns.process) & bit) &&
+	       !(process_pending(&s->forwarder.process) & bit);
 }
 
 static void on_signal(struct loop_source *source, uint32_t events)
@@ -181,7 +180,7 @@ static void on_signal(struct loop_source *source, uint32_t events)
 	else if (!s->command_started)
 		end_start(s, (int)info.ssi_signo);
 	else
-		signal_command(s, (int)info.ssi_signo, is_for_group(s, &info));
+		signal_command(s, (int)info.ssi_signo, is_for_group(s, info.ssi_signo));
 }
 
 /* Under nohup(1), or started by a script with &: what is ignored stays so. */
