@@ -139,7 +139,8 @@ static void on_leg(struct leg *leg, uint32_t events, struct flow *out,
 {
 	struct pair *pair = leg->pair;
 
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+	/* an urgent byte that comes alone is EPOLLPRI without EPOLLIN: tcp_poll() */
+	if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		out->readable = true;
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		out->hangup = true;
