@@ -56,6 +56,14 @@ nothing_marked() {
 	[ -z "$(marked)" ]
 }
 
+# process_marked NAME - sets $pid to the one of them that has that name
+process_marked() {
+	for pid in $(marked); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$1" ] || return 0
+	done
+	return 1
+}
+
 # all_gone - no process of ours, no COMMAND; within a second, for the death of a process is
 # asynchronous.
 all_gone() {

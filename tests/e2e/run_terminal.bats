@@ -148,16 +148,6 @@ on_terminal() {
 	all_gone
 }
 
-# process_marked NAME - one of the processes of this test has that name
-process_marked() {
-	local pid
-
-	for pid in $(marked); do
-		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$1" ] || return 0
-	done
-	return 1
-}
-
 @test "a line on stderr does not stop us where background output stops" {
 	# the foreground is COMMAND's process group, ours is in the background
 	cat >"$dir/foreground" <<-'END'
