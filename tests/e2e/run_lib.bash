@@ -42,13 +42,14 @@ as() {
 	fi
 }
 
-# marked - processes that descend from this test, but bats' own: COMMANDs for instance.
+# marked - processes that descend from this test, but bats' own and its servers: COMMANDs.
 marked() {
-	local file exe
+	local file exe servers=" ${ends_with_test[*]} "
 
 	for file in $(grep -lsaF "PSTEST_MARK=$dir" /proc/[0-9]*/environ); do
 		exe=$(readlink "${file%environ}exe") || continue
-		[[ $exe == */bash || $exe == */grep ]] || echo "${file//[!0-9]/}"
+		file=${file//[!0-9]/}
+		[[ $exe == */bash || $exe == */grep || $servers == *" $file "* ]] || echo "$file"
 	done
 }
 

@@ -17,15 +17,6 @@
 /* A row of free ports is looked for so often. */
 #define CHOOSE_TRIES 64
 
-static void tell(const struct addr *host, uint16_t port, uint16_t container_port,
-		 const char *proto)
-{
-	char text[ADDR_TEXT_MAX];
-
-	addr_format_port(host, port, text);
-	log_tell("%u/%s -> %s", container_port, proto, text);
-}
-
 static bool is_free(const struct addr *host, uint16_t port)
 {
 	int fd = listen_tcp(host, &port, NULL);
@@ -65,8 +56,8 @@ static int choose_range(struct port_spec *spec, struct error *err)
 }
 
 /* Returns how many of the @count were opened, at least one, or -errno. */
-static int publish_batch(struct client *forwarder, const struct port_spec *spec,
-			 bool chosen, uint32_t first, uint32_t count, struct error *err)
+static int publish_batch(struct client *forwarder, struct port_spec *spec,
+			 uint32_t first, uint32_t count, struct error *err)
 {
 	struct forwarder_request request = {
 		.type = FORWARDER_LISTEN,
@@ -81,9 +72,9 @@ static int publish_batch(struct client *forwarder, const struct port_spec *spec,
 		fds[i] = r = listen_tcp(&spec->host_addr, &port, err);
 		if (r < 0)
 			break;
-		if (chosen)
-			tell(&spec->host_addr, port,
-			     (uint16_t)(spec->container_port + first + i), "tcp");
+		/* a single one is chosen by bind(2) itself */
+		if (!spec->host_port)
+			spec->host_port = port;
 	}
 	/* the soft limit is COMMAND's: fewer at a time then */
 	if (r == -EMFILE && i > 0)
@@ -122,40 +113,42 @@ static int check_protos(const struct port_spec *specs, size_t n, struct error *e
 	return 0;
 }
 
-static int publish_spec(struct client *forwarder, struct port_spec spec,
+static int publish_spec(struct client *forwarder, struct port_spec *spec,
 			struct error *err)
 {
-	bool chosen = !spec.host_port;
 	uint32_t first = 0, count;
 	int r = 0;
 
-	/* a single one is chosen by bind(2) itself */
-	if (chosen && spec.count > 1)
-		r = choose_range(&spec, err);
-	while (r >= 0 && first < spec.count) {
-		count = spec.count - first;
+	if (!spec->host_port && spec->count > 1)
+		r = choose_range(spec, err);
+	while (r >= 0 && first < spec->count) {
+		count = spec->count - first;
 		if (count > BATCH)
 			count = BATCH;
-		r = publish_batch(forwarder, &spec, chosen, first, count, err);
+		r = publish_batch(forwarder, spec, first, count, err);
 		first += (uint32_t)(r < 0 ? 0 : r);
 	}
 	return r < 0 ? r : 0;
 }
 
 int publish_ports(struct client *forwarder, const struct port_spec *specs, size_t n,
-		  struct error *err)
+		  uint16_t *ret_ports, struct error *err)
 {
 	int r = check_protos(specs, n, err);
 
 	if (r >= 0)
 		r = check_overlaps(specs, n, err);
-	for (size_t i = 0; i < n && r >= 0; i++)
-		r = publish_spec(forwarder, specs[i], err);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		struct port_spec spec = specs[i];
+
+		r = publish_spec(forwarder, &spec, err);
+		ret_ports[i] = spec.host_port;
+	}
 	return r;
 }
 
 static int publish_one_hostfwd(struct slirp4netns *slirp, const struct port_spec *spec,
-			       bool chosen, uint32_t i, struct error *err)
+			       uint32_t i, struct error *err)
 {
 	struct slirp4netns_hostfwd fwd = {
 		.host = spec->host_addr,
@@ -169,15 +162,12 @@ static int publish_one_hostfwd(struct slirp4netns *slirp, const struct port_spec
 			continue;
 		fwd.is_udp = proto == PROTO_UDP;
 		r = slirp4netns_add_hostfwd(slirp, &fwd, err);
-		if (r >= 0 && chosen)
-			tell(&fwd.host, fwd.host_port, fwd.guest_port,
-			     fwd.is_udp ? "udp" : "tcp");
 	}
 	return r;
 }
 
 int publish_hostfwd(struct slirp4netns *slirp, const struct port_spec *specs,
-		    size_t n, struct error *err)
+		    size_t n, uint16_t *ret_ports, struct error *err)
 {
 	char text[SPEC_FORMAT_MAX];
 	int r = check_overlaps(specs, n, err);
@@ -194,8 +184,27 @@ int publish_hostfwd(struct slirp4netns *slirp, const struct port_spec *specs,
 		if (!spec.host_port)
 			r = choose_range(&spec, err);
 		for (uint32_t j = 0; j < spec.count && r >= 0; j++)
-			r = publish_one_hostfwd(slirp, &spec, !specs[i].host_port, j,
-						err);
+			r = publish_one_hostfwd(slirp, &spec, j, err);
+		ret_ports[i] = spec.host_port;
 	}
 	return r;
+}
+
+static void tell(const struct port_spec *spec, uint16_t host_port, uint16_t container_port)
+{
+	char text[ADDR_TEXT_MAX];
+
+	addr_format_port(&spec->host_addr, host_port, text);
+	if (spec->protos & PROTO_TCP)
+		log_tell("%u/tcp -> %s", container_port, text);
+	if (spec->protos & PROTO_UDP)
+		log_tell("%u/udp -> %s", container_port, text);
+}
+
+void publish_tell(const struct port_spec *specs, size_t n, const uint16_t *ports)
+{
+	for (size_t i = 0; i < n; i++)
+		for (uint32_t j = 0; !specs[i].host_port && j < specs[i].count; j++)
+			tell(&specs[i], (uint16_t)(ports[i] + j),
+			     (uint16_t)(specs[i].container_port + j));
 }

@@ -121,7 +121,7 @@ static int start_helpers(struct supervisor *s, struct error *err)
 	/* before anything else is made: a busy port is the commonest mistake */
 	if (!uses_hostfwd(s->config))
 		r = publish_ports(&s->forwarder, s->config->specs, s->config->n_specs,
-				  err);
+				  s->host_ports, err);
 	if (r < 0)
 		return r;
 	return s->config->command ? start_init(s, theirs, err) :
@@ -178,7 +178,8 @@ static int start_slirp4netns(struct supervisor *s, struct error *err)
 	if (r >= 0 && uses_hostfwd(c))
 		r = slirp4netns_api_open(&s->slirp, err);
 	if (r >= 0 && uses_hostfwd(c))
-		r = publish_hostfwd(&s->slirp, c->specs, c->n_specs, err);
+		r = publish_hostfwd(&s->slirp, c->specs, c->n_specs, s->host_ports,
+				    err);
 	return r;
 }
 
@@ -244,6 +245,7 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	r = forwarder_call(&s->forwarder, &request, NULL, 0, err);
 	if (r < 0)
 		return r;
+	publish_tell(s->config->specs, s->config->n_specs, s->host_ports);
 	if (s->config->n_specs)
 		tell_what_runs(s->config, &request.start.target4, &request.start.target6,
 			       datapath);
@@ -321,6 +323,7 @@ static void end(struct supervisor *s)
 	slirp4netns_stop(&s->slirp);
 	client_done(&s->netns, 0);
 	inherited_done(&s->inherited);
+	free(s->host_ports);
 }
 
 /* Of attach everything is its own. */
@@ -329,7 +332,6 @@ static int remember_inherited(struct supervisor *s, struct error *err)
 	const struct config *c = s->config;
 	int keep[] = { c->ready_fd, c->exit_fd }, r;
 
-	s->inherited.tty_fd = -1;
 	if (!c->command)
 		return 0;
 	r = inherited_init(&s->inherited, keep, sizeof(keep) / sizeof(*keep));
@@ -348,9 +350,12 @@ int supervisor_main(const struct config *config)
 	client_init(&s.forwarder);
 	client_init(&s.netns);
 	slirp4netns_init(&s.slirp);
+	s.inherited.tty_fd = -1;
 	command_save_signals(&s.blocked, &s.ignored);
 
-	r = remember_inherited(&s, &err);
+	s.host_ports = calloc(config->n_specs + 1, sizeof(*s.host_ports));
+	r = s.host_ports ? remember_inherited(&s, &err) :
+			   error_errno(&err, -ENOMEM, "cannot start");
 	if (r >= 0)
 		r = datapath_select(config->datapath, &unused, &err);
 	if (r >= 0)

@@ -24,6 +24,7 @@ struct supervisor {
 	struct slirp4netns slirp;
 	uint64_t blocked, ignored; /* the caller's signals, for COMMAND */
 	struct inherited inherited;
+	uint16_t *host_ports; /* the first of each of config->specs, as it is open */
 
 	struct loop loop;
 	struct loop_source signals, exit_fd, timer;
