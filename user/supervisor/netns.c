@@ -19,6 +19,9 @@
 #include "base/fd.h"
 #include "base/tcp.h"
 
+/* Bytes; the kernel doubles it, and cuts it to net.core.[rw]mem_max: socket(7). */
+#define LOCAL_BUFFER (1 << 20)
+
 #define ACCEPT_DAD "/proc/sys/net/ipv6/conf/default/accept_dad"
 
 int netns_open(const char *path, pid_t pid, struct error *err)
@@ -148,13 +151,20 @@ bool netns_has_address(const struct addr *a)
 }
 
 /*
- * A congestion control that paces, as BBR does, costs up to a fifth of the
- * throughput where there is no network to be polite to. Reno is always
- * allowed (tcp(7), tcp_allowed_congestion_control).
+ * What a leg within this machine can do without. A congestion control that
+ * paces, as BBR does, costs up to a fifth of the throughput where there is no
+ * network to be polite to; reno is always allowed (tcp(7),
+ * tcp_allowed_congestion_control). And buffers that grow to tens of megabytes
+ * (tcp_rmem, tcp_wmem) only hide from the sender that the reader has stopped:
+ * fixed ones move as much.
  */
 static void set_local(int fd)
 {
+	int bytes = LOCAL_BUFFER;
+
 	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
 int netns_socket(int family, bool local)
