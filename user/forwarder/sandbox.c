@@ -4,9 +4,16 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 
 #include "base/cleanup.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_SANITIZER true /* its own system calls are many */
+#else
+#define HAS_SANITIZER false
+#endif
 
 /* clang-format off */
 static const int allowed[] = {
@@ -60,9 +67,5 @@ int sandbox_enter(void)
 		return -EPERM;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-#if defined(__SANITIZE_ADDRESS__)
-	return 0; /* the sanitizer's own calls are many */
-#else
-	return filter_system_calls();
-#endif
+	return HAS_SANITIZER ? 0 : filter_system_calls();
 }
