@@ -120,7 +120,7 @@ serves_a_page() {
 	[ "$total" -lt 20000 ]
 }
 
-@test "the whole range of 65535 container ports is no trouble for the memory of one" {
+@test "the same range on two addresses, to two ranges of the container" {
 	free_port 1000
 	portshunt_start run --network none -p "127.0.0.1:$port-$((port + 499)):1-500" \
 		-p "127.0.0.2:$port-$((port + 499)):1001-1500" -- \

@@ -64,7 +64,7 @@ int netns_enter(int fd, struct error *err)
 		return error_errno(err, -errno, "cannot enter the network namespace");
 	owner = netns_owner(fd);
 	if (owner < 0 || setns(owner, CLONE_NEWUSER) < 0 || setns(fd, CLONE_NEWNET) < 0)
-		return error_errno(err, -errno, "cannot enter the network namespace: it "
+		return error_errno(err, -EPERM, "cannot enter the network namespace: it "
 				   "belongs to another user");
 	return 0;
 }

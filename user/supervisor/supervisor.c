@@ -291,9 +291,9 @@ static int start(struct supervisor *s, struct error *err)
 	if (r >= 0 && s->config->slirp4netns)
 		r = start_slirp4netns(s, err);
 	if (r >= 0)
-		r = start_forwarding(s, err);
-	if (r >= 0)
 		r = supervisor_still_wanted(s);
+	if (r >= 0)
+		r = start_forwarding(s, err);
 	if (r >= 0)
 		r = tell_ready(s, err);
 	if (r >= 0)
