@@ -50,7 +50,7 @@ static long fill(long soft)
 	return n;
 }
 
-static int ordinary(long soft)
+static void ordinary(long soft)
 {
 	static char buffer[64 * 1024];
 	long full = soft / (PIPE_BYTES / page), n;
@@ -77,14 +77,56 @@ static int ordinary(long soft)
 	tap_is(RC(write(fds[1], buffer, sizeof(buffer))), 2 * page,
 	       "which take two pages");
 	tap_is(RC(read(fds[0], buffer, sizeof(buffer))), 2 * page, "and give them back");
-	return tap_end();
+}
+
+/* uid 0 beyond the limit, and there without capabilities. */
+static void root_drops_capabilities(long soft)
+{
+	struct __user_cap_header_struct header = { .version =
+							   _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	long r = PIPE_BYTES;
+	int fds[2];
+
+	for (long n = 0; n <= soft && r == PIPE_BYTES; n += PIPE_BYTES / page) {
+		MUST(pipe2(fds, O_CLOEXEC));
+		r = RC(fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES));
+	}
+	tap_is(r, PIPE_BYTES, "root goes beyond the limit");
+	MUST(syscall(SYS_capset, &header, none));
+	MUST(pipe2(fds, O_CLOEXEC));
+	tap_is(size_of(fds), 2 * page, "without capabilities it gets two slots, too");
+	tap_is(RC(fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES)), -EPERM, "and no more");
+}
+
+/* In a process of its own, whose pipes end with it; it counts on for us. */
+static void in_child(void (*fn)(long), long soft)
+{
+	unsigned int counts[2];
+	int fds[2];
+	pid_t pid;
+
+	MUST(pipe2(fds, O_CLOEXEC));
+	pid = child_fork();
+	if (pid == 0) {
+		fn(soft);
+		counts[0] = tap_n;
+		counts[1] = tap_failed;
+		MUST(write(fds[1], counts, sizeof(counts)));
+		_exit(0);
+	}
+	tap_failed += child_status(pid) != 0;
+	MUST(read(fds[0], counts, sizeof(counts)) == sizeof(counts) ? 0 : -1);
+	tap_n = counts[0];
+	tap_failed += counts[1];
+	close(fds[0]);
+	close(fds[1]);
 }
 
 int main(void)
 {
 	long soft = sysctl_value("/proc/sys/fs/pipe-user-pages-soft");
 	struct rlimit r;
-	pid_t pid;
 
 	page = sysconf(_SC_PAGESIZE);
 	MUST(getrlimit(RLIMIT_NOFILE, &r));
@@ -93,8 +135,8 @@ int main(void)
 	/* two descriptors a pipe */
 	if (soft <= 0 || 2 * soft / (PIPE_BYTES / page) + 100 > (long)r.rlim_cur)
 		tap_skip_all("fs.pipe-user-pages-soft is off, or beyond reach");
-	pid = child_fork();
-	if (pid == 0)
-		_exit(ordinary(soft));
-	return child_status(pid);
+	if (has_cap(CAP_SYS_RESOURCE) || has_cap(CAP_SYS_ADMIN))
+		in_child(root_drops_capabilities, soft);
+	in_child(ordinary, soft);
+	return tap_end();
 }

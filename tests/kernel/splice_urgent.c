@@ -116,6 +116,29 @@ static void two_marks(void)
 	close_pair(fds);
 }
 
+/* With SO_OOBINLINE the byte is never dropped, and still never run over. */
+static void inline_byte(void)
+{
+	int epoll;
+
+	begin("", "");
+	set_option(fds[1], SOL_SOCKET, SO_OOBINLINE, 1);
+	epoll = watch(fds[1], EPOLLIN | EPOLLPRI | EPOLLET);
+	tap_edge(epoll, EPOLLIN | EPOLLPRI,
+		 "SO_OOBINLINE: an urgent byte alone is EPOLLIN");
+	close(epoll);
+	close_pair(fds);
+
+	begin("abc", "xyz");
+	set_option(fds[1], SOL_SOCKET, SO_OOBINLINE, 1);
+	tap_is(take(0), 3, "recv stops at the mark");
+	tap_is(take_by_splice(), -EAGAIN, "splice does not go beyond it");
+	tap_ok(at_mark(), "SIOCATMARK says so");
+	tap_is(take(0), 4, "recv at the mark reads the byte and what is behind it");
+	tap_ok(strcmp(buffer, "Uxyz") == 0, "nothing is lost");
+	close_pair(fds);
+}
+
 /* Segments announce a mark that the receiver's window does not reach yet. */
 static void announced(void)
 {
@@ -148,6 +171,7 @@ int main(void)
 	nothing_behind();
 	events();
 	two_marks();
+	inline_byte();
 	announced();
 	return tap_end();
 }
