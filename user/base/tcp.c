@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #define KEEPALIVE_SECONDS 15
+#define BOUND_BYTES (1 << 20)
 
 static int set(int fd, int level, int option, int value)
 {
@@ -25,4 +26,10 @@ int tcp_set_options(int fd)
 	if (r >= 0)
 		r = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_SECONDS);
 	return r;
+}
+
+void tcp_bound_buffers(int fd)
+{
+	set(fd, SOL_SOCKET, SO_SNDBUF, BOUND_BYTES);
+	set(fd, SOL_SOCKET, SO_RCVBUF, BOUND_BYTES);
 }

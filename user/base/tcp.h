@@ -8,3 +8,10 @@
  * (tcp(7)). Returns 0 or -errno.
  */
 int tcp_set_options(int fd);
+
+/*
+ * tcp_bound_buffers - buffers of a fixed size for a connection that stays on
+ * this machine: 1 MiB, which the kernel doubles, and cuts to twice
+ * net.core.[rw]mem_max (socket(7)). They move as much as those that grow.
+ */
+void tcp_bound_buffers(int fd);

@@ -9,6 +9,9 @@
 #include <sys/socket.h>
 #include <linux/sockios.h>
 
+#include "base/addr.h"
+#include "base/tcp.h"
+
 /* After so many bytes another flow gets its turn. */
 #define PUMP_BUDGET (1 << 20)
 
@@ -155,6 +158,30 @@ static int keep_residue(struct flow *f, const char *data, size_t len)
 	return 0;
 }
 
+static bool stays_here(int fd)
+{
+	struct sockaddr_storage own, peer;
+	socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
+	struct addr a, b;
+
+	return getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 &&
+	       getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
+	       addr_from_sockaddr(&own, &a, NULL) == 0 &&
+	       addr_from_sockaddr(&peer, &b, NULL) == 0 && addr_equal(&a, &b);
+}
+
+/*
+ * A sender on this machine needs no window of tens of megabytes (tcp_rmem),
+ * to which the kernel's autotuning goes at once when a queue is emptied this
+ * fast: all of it would be accepted for a reader that has stopped. Senders
+ * from afar keep the autotuning.
+ */
+static void bound_queue(int fd)
+{
+	if (stays_here(fd))
+		tcp_bound_buffers(fd);
+}
+
 /* Each fill_*() returns the bytes read, 0 for "look again", or -errno. */
 static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 {
@@ -177,6 +204,10 @@ static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 		return 0;
 	}
 	f->bulk = n == SPLICE_BUFFER;
+	if (f->bulk && !f->was_bulk) {
+		f->was_bulk = true;
+		bound_queue(f->from);
+	}
 	/*
 	 * A short read emptied the queue, and whatever comes later is a new
 	 * edge; unless it was short of a mark, or the end is near.

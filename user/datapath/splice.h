@@ -27,6 +27,7 @@ struct flow {
 	bool writable;
 	bool urgent;	/* EPOLLPRI: an urgent mark is to be crossed */
 	bool bulk;	/* the last read was large: splice the next one */
+	bool was_bulk;	/* at least once */
 	bool hangup;	/* EPOLLRDHUP: the end of file is there or near */
 	bool eof;	/* recv() returned 0: nothing more will come */
 	int16_t urgent_byte; /* read, not yet sent; -1: none */

@@ -19,9 +19,6 @@
 #include "base/fd.h"
 #include "base/tcp.h"
 
-/* Bytes; the kernel doubles it, and cuts it to net.core.[rw]mem_max: socket(7). */
-#define LOCAL_BUFFER (1 << 20)
-
 #define ACCEPT_DAD "/proc/sys/net/ipv6/conf/default/accept_dad"
 
 int netns_open(const char *path, pid_t pid, struct error *err)
@@ -160,11 +157,8 @@ bool netns_has_address(const struct addr *a)
  */
 static void set_local(int fd)
 {
-	int bytes = LOCAL_BUFFER;
-
 	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	tcp_bound_buffers(fd);
 }
 
 int netns_socket(int family, bool local)
