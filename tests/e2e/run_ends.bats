@@ -65,14 +65,15 @@ start_slowly() {
 		"$dir/starting" >"$dir/slirp4netns"
 	chmod +x "$dir/slirp4netns"
 	rm -f "$dir/starting"
+	free_port
 	(
 		children_close_fds
 		exec "${wrap[@]}" "$PORTSHUNT" run --log-level warn --slirp4netns "$dir/slirp4netns" \
-			--tmpdir "$tmpdir" -p 80 -- echo ran >"$dir/portshunt.out" 2>"$dir/portshunt.err"
+			--tmpdir "$tmpdir" -p "$port:80" -- echo ran >"$dir/portshunt.out" 2>"$dir/portshunt.err"
 	) &
 	portshunt_pid=$!
 	eventually 10 test -e "$dir/starting"
-	published 80
+	listening "$port"
 }
 
 # killed_at_start WHO STATUS [TEXT]
@@ -84,7 +85,7 @@ killed_at_start() {
 	[ "$status" = "$2" ]
 	[ "$took" -lt 1000 ]
 	[ -z "${3:-}" ] || said "$3"
-	[ "$(wc -l <"$dir/portshunt.err")" = "$((1 + ($# > 2)))" ]
+	[ "$(wc -l <"$dir/portshunt.err")" = "$(($# > 2))" ]
 	[ ! -s "$dir/portshunt.out" ]
 	all_gone
 	not listening "$port"

@@ -84,6 +84,7 @@ int netns_call(struct client *c, struct netns_request *request, int fd,
 	if (fd_send(c->fd, request, sizeof(*request), &fd, fd >= 0) < 0 ||
 	    fd_recv(c->fd, reply, sizeof(*reply), NULL, 0, &unused) != sizeof(*reply))
 		return gone(c, "netns child", err);
+	reply->text[sizeof(reply->text) - 1] = '\0';
 	if (reply->error < 0)
 		return error_set(err, reply->error, "%s", reply->text);
 	return 0;

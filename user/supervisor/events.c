@@ -94,6 +94,8 @@ static bool read_message(struct supervisor *s)
 
 	if (fd_recv(s->netns.fd, &reply, sizeof(reply), NULL, 0, &n) != sizeof(reply))
 		return false;
+	/* COMMAND's root could have written this in the init's name */
+	reply.text[sizeof(reply.text) - 1] = '\0';
 	if (reply.error < 0)
 		log_error("%s", reply.text);
 	s->command_ended = true;
@@ -135,9 +137,12 @@ static void on_exit_fd(struct loop_source *source, uint32_t events)
 {
 	struct supervisor *s = OF(source, exit_fd);
 	char unused[256];
+	ssize_t n = 0;
 
 	/* bytes say nothing, the end does */
-	if ((events & EPOLLIN) && read(source->fd, unused, sizeof(unused)) > 0)
+	if (events & EPOLLIN)
+		n = read(source->fd, unused, sizeof(unused));
+	if (n > 0 || (n < 0 && errno == EAGAIN))
 		return;
 	loop_del(source);
 	loop_del(&s->forwarder_end);
