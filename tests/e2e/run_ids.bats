@@ -76,6 +76,13 @@ own_id_only() {
 	[ "$(in_run readlink /proc/self/ns/user)" = "$(readlink /proc/self/ns/user)" ]
 }
 
+@test "root without CAP_SYS_ADMIN gets a user namespace" {
+	need_root
+	wrap=(setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin)
+	run -0 --separate-stderr in_run cat /proc/self/uid_map
+	[[ ${lines[0]} =~ ^\ +0\ +0\ +1$ ]]
+}
+
 @test "what COMMAND makes is the caller's on the host" {
 	as user
 	in_run touch "$tmpdir/made"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/supervisor.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -45,7 +46,7 @@ static int start_forwarder(struct supervisor *s, int sockets_fd, struct error *e
 /* Whether a user namespace is needed to make the other ones: namespaces(7). */
 static bool is_privileged(void)
 {
-	return geteuid() == 0;
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
 }
 
 /* run: a new network, mount and PID namespace, and a user namespace to own them. */
