@@ -91,7 +91,11 @@ sums() {
 	pair oob-recv --marks 3 -- oob-send --marks 3
 	saw "oob: byte A at 1000" "oob: byte B at 3000" "oob: byte C at 5000" "received: 6000 bytes"
 	pair oob-send --gap 100k -- oob-recv --inline --gap 100k
-	saw "oob: byte A at 102400" "received: 204800 bytes"
+	saw "oob: byte A at 102400" "received: 103400 bytes"
+	pair oob-recv --gap 0 -- oob-send --gap 0
+	saw "oob: byte A at 0" "received: 1000 bytes"
+	pair oob-recv --tail 0 -- oob-send --tail 0
+	saw "oob: byte A at 1000" "received: 1000 bytes"
 }
 
 @test "a stopped reader: the writer knows how much it got rid of, and goes on later" {

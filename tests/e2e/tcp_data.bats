@@ -106,3 +106,29 @@ sums() {
 		grep -q "client, status 0" "$dir/seen" || { cat "$dir/seen"; false; }
 	done
 }
+
+@test "1000 connections, each closed right after its last byte, lose nothing" {
+	attach_start
+	for where in native "${families[@]}"; do
+		observe "$where" sink --connections 1000 --bytes 3000 -- \
+			exchange --bytes 3000 --write-size 1-2k --finish close --streams 1000 >"$dir/seen"
+		grep -E 'status [^0]|wrong' "$dir/seen" && return 1
+		[ "$(grep -c 'received: 3000 bytes' "$dir/seen")" = 1000 ]
+		[ "$(grep -c 'recv: EOF' "$dir/seen")" = 1000 ]
+	done
+}
+
+@test "connections that come and go, as fast as they can: none fails" {
+	attach_start
+	peer_start server server bench --netns "$ns" --port 7000 --control
+	for family in "${families[@]}"; do
+		client_to "$family"
+		run "$PEER" client crr --epoll --flows 64 --seconds 1 --request 100 --response 5000 "${to[@]}"
+		echo "# $output" >&3
+		[ "$status" = 0 ]
+		[[ $output == *" errors=0 "* && $output != *" count=0 "* ]]
+	done
+	peer_stdin_eof server
+	peer_wait server
+	[ "$status" = 0 ]
+}

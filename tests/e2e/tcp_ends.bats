@@ -53,22 +53,34 @@ teardown_file() { e2e_teardown_file; }
 	done
 }
 
-@test "urgent bytes cross, with their place, from client to server" {
+# urgent SENDER - its marks, apart and in line, wherever they are
+urgent() {
+	local gap tail marks place inline
+
 	attach_start
-	compare oob-recv --marks 3 -- oob-send --marks 3
-	saw "oob: byte A at 1000" "oob: byte B at 3000" "oob: byte C at 5000" \
-		"received: 6000 bytes" "recv: EOF"
-	compare oob-recv --gap 300k --inline -- oob-send --gap 300k
-	saw "oob: byte A at 307200" "received: 614400 bytes"
+	for inline in "" --inline; do
+		# in the middle, three in turn; at the very start; the last byte of all. Never more
+		# than the 64 KiB ahead that TCP's urgent pointer can tell of.
+		for place in "1000 1000 3" "0 1000 1" "1000 0 1" "1000 0 30" "30000 30000 3" "60000 0 3"; do
+			read -r gap tail marks <<<"$place"
+			place="--gap $gap --tail $tail --marks $marks"
+			if [ "$1" = server ]; then
+				compare oob-send $place -- oob-recv $place $inline
+			else
+				compare oob-recv $place $inline -- oob-send $place
+			fi
+			saw "client, status 0" "server, status 0" "oob: byte A at $gap" \
+				"received: $((marks * (gap + tail))) bytes" "recv: EOF"
+		done
+	done
+}
+
+@test "urgent bytes cross, with their place, from client to server" {
+	urgent client
 }
 
 @test "urgent bytes cross, with their place, from server to client" {
-	attach_start
-	compare oob-send --marks 3 -- oob-recv --marks 3
-	saw "oob: byte A at 1000" "oob: byte B at 3000" "oob: byte C at 5000" \
-		"received: 6000 bytes" "recv: EOF"
-	compare oob-send --gap 300k -- oob-recv --gap 300k --inline
-	saw "oob: byte A at 307200" "received: 614400 bytes"
+	urgent server
 }
 
 @test "where nobody listens in the container, the client is reset at once" {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Urgent data (tcp(7), SO_OOBINLINE, SIOCATMARK in sockatmark(3)). For each
- * mark the sender writes `gap` ordinary bytes, one urgent byte and `gap`
- * ordinary bytes in a row, and then waits for one byte of answer: a second
- * mark on its way would make the kernel forget the first.
+ * mark the sender writes `gap` ordinary bytes, one urgent byte and `tail`
+ * ordinary bytes in a row, and before the next it waits for one byte of
+ * answer: a second mark on its way would make the kernel forget the first.
+ * After the last one it shuts its side down at once.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +26,7 @@ struct oob {
 	uint64_t seed;
 	uint64_t pos; /* of ordinary bytes */
 	struct sum sum;
+	int64_t last_mark; /* where, -1: none yet */
 	bool right;
 };
 
@@ -46,14 +48,23 @@ static void send_all(int fd, const unsigned char *buf, size_t len, int flags)
 	}
 }
 
-static void send_gap(struct oob *s)
+static void send_ordinary(struct oob *s, size_t n)
 {
-	_cleanup_free_ unsigned char *buf = xalloc(s->o->gap, 1);
+	_cleanup_free_ unsigned char *buf = xalloc(n, 1);
 
-	pattern_fill(s->seed, s->pos, buf, s->o->gap);
-	send_all(s->fd, buf, s->o->gap, 0);
-	sum_add(&s->sum, buf, s->o->gap);
-	s->pos += s->o->gap;
+	pattern_fill(s->seed, s->pos, buf, n);
+	send_all(s->fd, buf, n, 0);
+	sum_add(&s->sum, buf, n);
+	s->pos += n;
+}
+
+static void read_answer(const struct oob *s, unsigned int mark)
+{
+	char byte;
+
+	watchdog_expect("the answer to a mark");
+	if (recv(s->fd, &byte, 1, 0) != 1)
+		die("no answer to mark %u", mark);
 }
 
 static int oob_send(struct oob *s)
@@ -64,15 +75,15 @@ static int oob_send(struct oob *s)
 	s->seed = pattern_seed(s->o->seed, 0,
 			       s->o->is_server ? PATTERN_FIRST : PATTERN_CLIENT);
 	for (i = 0; i < s->o->marks; i++) {
-		send_gap(s);
+		if (i)
+			read_answer(s, i - 1);
+		send_ordinary(s, s->o->gap);
 		byte = mark_byte(i);
 		send_all(s->fd, &byte, 1, MSG_OOB);
-		send_gap(s);
-		watchdog_expect("the answer to a mark");
-		if (recv(s->fd, &byte, 1, 0) != 1)
-			die("no answer to mark %u", i);
+		send_ordinary(s, s->o->tail);
 	}
 	shutdown(s->fd, SHUT_WR);
+	read_answer(s, i - 1);
 	say("sent: %llu bytes, sum %016llx", (unsigned long long)s->pos,
 	    (unsigned long long)sum_value(&s->sum));
 	watchdog_expect("EOF");
@@ -100,26 +111,39 @@ static void check(struct oob *s, const unsigned char *buf, size_t n)
 	s->pos += n;
 }
 
+/*
+ * True at a mark that was not there before: the kernel goes on telling of one
+ * until something behind it is read.
+ */
+static bool at_mark(const struct oob *s)
+{
+	return (int64_t)s->pos > s->last_mark && sockatmark(s->fd);
+}
+
 /* What is known of the mark that is expected next. */
 struct mark {
 	int64_t at; /* position, -1: not passed yet */
 	int byte; /* -1: not come yet */
 };
 
-/* Takes what can be had of the mark. Returns true when a byte was read. */
+/*
+ * Takes what can be had of the mark. Returns true when no ordinary byte may be
+ * read now: at a mark that would throw the urgent byte away. POLLPRI alone does
+ * not tell, it can be late (tcp_poll() takes no lock).
+ */
 static bool take_mark(struct oob *s, struct mark *mark, short revents)
 {
+	bool at = at_mark(s);
 	unsigned char byte;
 
-	if (mark->at < 0 && sockatmark(s->fd))
+	if (at && mark->at < 0)
 		mark->at = (int64_t)s->pos;
 	if (mark->byte >= 0)
 		return false;
-	if (s->o->oob_inline ? mark->at < 0 : !(revents & POLLPRI))
+	if (!at && (s->o->oob_inline || !(revents & POLLPRI)))
 		return false;
-	if (recv(s->fd, &byte, 1, s->o->oob_inline ? 0 : MSG_OOB) != 1)
-		return false;
-	mark->byte = byte;
+	if (recv(s->fd, &byte, 1, MSG_DONTWAIT | (s->o->oob_inline ? 0 : MSG_OOB)) == 1)
+		mark->byte = byte;
 	return true;
 }
 
@@ -153,6 +177,8 @@ static bool recv_until(struct oob *s, uint64_t end, struct mark *mark)
 		}
 		check(s, buf, (size_t)n);
 	}
+	if (mark && mark->at < 0 && at_mark(s))
+		mark->at = (int64_t)s->pos; /* with nothing behind it */
 	return s->right;
 }
 
@@ -169,9 +195,10 @@ static int oob_recv(struct oob *s)
 	for (i = 0; more && i < s->o->marks; i++) {
 		watchdog_expect("a mark and what follows it");
 		mark = (struct mark){ .at = -1, .byte = -1 };
-		more = recv_until(s, (i + 1) * 2 * s->o->gap, &mark);
+		more = recv_until(s, (i + 1) * (s->o->gap + s->o->tail), &mark);
 		say("oob: byte %c at %lld", mark.byte < 0 ? '-' : mark.byte,
 		    (long long)mark.at);
+		s->last_mark = mark.at;
 		if (more)
 			send_all(s->fd, (const unsigned char *)"k", 1, 0);
 	}
@@ -185,7 +212,7 @@ static int oob_recv(struct oob *s)
 
 static int run(const struct options *o, int fd)
 {
-	struct oob s = { .fd = fd, .o = o, .right = true };
+	struct oob s = { .fd = fd, .o = o, .last_mark = -1, .right = true };
 	int status;
 
 	status = strcmp(o->mode, "oob-send") == 0 ? oob_send(&s) : oob_recv(&s);

@@ -178,6 +178,7 @@ static const struct rule {
 	{ "--read-pause", KIND_UINT, FIELD(plan.read_pause_ms) },
 	{ "--until-blocked", KIND_UINT, FIELD(plan.blocked_ms) },
 	{ "--gap", KIND_SIZE, FIELD(gap) },
+	{ "--tail", KIND_SIZE, FIELD(tail) },
 	{ "--marks", KIND_UINT, FIELD(marks) },
 	{ "--inline", KIND_FLAG, FIELD(oob_inline) },
 	{ "--ping", KIND_FLAG, FIELD(ping) },
@@ -291,8 +292,8 @@ static void check_plan(const struct options *o)
 		usage("--write-size and --read-size begin at 1");
 	if (!o->sources || !o->marks || !o->flows || !o->request || !o->response)
 		usage("--sources, --marks, --flows, --request and --response begin at 1");
-	if (o->gap < 8 || o->gap > 1u << 30)
-		usage("--gap is 8 to 1g");
+	if (o->gap + o->tail < 8 || o->gap > 1u << 30 || o->tail > 1u << 30)
+		usage("--gap and --tail are 8 in sum, and 1g each at most");
 	if (plan->blocked_ms && o->io == IO_BLOCKING)
 		usage("--until-blocked needs --epoll or --poll");
 	if ((plan->read || plan->unread) && plan->finish < FINISH_CLOSE)
@@ -313,6 +314,7 @@ void options_parse(int argc, char **argv, struct options *ret)
 		.sources = 1,
 		.connections = 1,
 		.gap = 1000,
+		.tail = 1000,
 		.marks = 1,
 		.seconds = 3,
 		.flows = 1,

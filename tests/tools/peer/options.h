@@ -62,7 +62,7 @@ struct options {
 	unsigned int connections; /* server: serve so many; client: open so many */
 	struct plan plan;
 	/* oob */
-	uint64_t gap; /* ordinary bytes between the marks */
+	uint64_t gap, tail; /* ordinary bytes before and after each mark */
 	unsigned int marks;
 	bool oob_inline;
 	/* hold */

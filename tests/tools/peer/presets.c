@@ -51,7 +51,7 @@ static const struct preset presets[] = {
 	{ "exchange", "nothing but what --send, --after, --finish … say",
 	  { TRANSFER_CLIENT, .bytes = SENDS },
 	  { TRANSFER_SERVER, .bytes = SENDS } },
-	{ "oob-send", "--marks times: --gap bytes, an urgent one, --gap bytes, an answer",
+	{ "oob-send", "--marks times: --gap bytes, an urgent one, --tail bytes, an answer",
 	  { .run = oob_client }, { .run = oob_server } },
 	{ "oob-recv", "the other side of it; --inline for SO_OOBINLINE",
 	  { .run = oob_client }, { .run = oob_server } },
@@ -164,7 +164,7 @@ static const char help_options[] =
 "  --seed N\n"
 "\n"
 "connect:  --bytes N    say something after connecting\n"
-"oob:      --gap N (1000), --marks N (1), --inline\n"
+"oob:      --gap N (1000), --tail N (1000), --marks N (1), --inline\n"
 "hold:     --ping       each connection carries a byte to and fro before it counts\n"
 "          stdin of the client: open N, ping MS, close N, status; of the server: status\n"
 "loads:    --seconds S (3), --down, --write-size N, --streams N; --flows N (1),\n"
