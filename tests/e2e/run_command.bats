@@ -129,6 +129,14 @@ open_files='ls -l /proc/self/fd >"$1"
 		run -127 in_run -- "$command"
 		[ "$output" = "portshunt: cannot execute $command: no such file or directory" ]
 	done
+	# a file and no directory; a directory of PATH that is closed to us
+	run -127 in_run -- "$dir/www/index.html/command"
+	[[ $output == *": not a directory" ]]
+	as user
+	mkdir -m 700 "$dir/closed"
+	wrap+=(PATH="$dir/closed:$PATH")
+	run -127 in_run -- nonexistent
+	[ "${lines[-1]}" = "portshunt: cannot execute nonexistent: no such file or directory" ]
 	all_gone
 }
 

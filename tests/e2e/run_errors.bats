@@ -189,6 +189,9 @@ no_network() {
 
 @test "slirp4netns is in no directory of PATH" {
 	mkdir "$dir/bin"
+	for program in getsubids newuidmap newgidmap; do
+		ln -s "$(command -v $program)" "$dir/bin"
+	done
 	wrap=(env PATH="$dir/bin")
 	refused "could not find slirp4netns, the network namespace can't be configured: exec: \"slirp4netns\": executable file not found in \$PATH (install it, or name it with --slirp4netns PATH)" \
 		run --tmpdir "$tmpdir" -p 80 true

@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,6 +97,36 @@ int command_init(struct command *c, struct loop *loop, char **argv,
 	return loop_add(loop, &c->sigchld, fd, EPOLLIN, on_sigchld);
 }
 
+/*
+ * execvp(3) says EACCES also when a directory of PATH is closed to us; a shell
+ * then says that the command is not there.
+ */
+static bool is_in_path(const char *name)
+{
+	const char *dirs = getenv("PATH");
+	char path[PATH_MAX];
+	struct stat st;
+
+	while (dirs && *dirs) {
+		int len = (int)strcspn(dirs, ":");
+
+		snprintf(path, sizeof(path), "%.*s/%s", len, dirs, name);
+		if (stat(path, &st) == 0)
+			return true;
+		dirs += len;
+		dirs += *dirs == ':';
+	}
+	return false;
+}
+
+static int execute(char **argv)
+{
+	execvp(argv[0], argv);
+	if (errno == EACCES && !strchr(argv[0], '/') && !is_in_path(argv[0]))
+		errno = ENOENT;
+	return errno;
+}
+
 int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
 		  int *ret_status, struct error *err)
 {
@@ -107,8 +141,7 @@ int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
 	pid = fork();
 	if (pid == 0) {
 		restore_signals(blocked, ignored);
-		execvp(c->argv[0], c->argv);
-		error = errno;
+		error = execute(c->argv);
 		fd_write_all(fds[1], &error, sizeof(error));
 		_exit(127);
 	}

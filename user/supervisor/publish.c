@@ -2,6 +2,7 @@
 #include "supervisor/publish.h"
 
 #include <errno.h>
+#include <sys/random.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 
 /* A row of free ports is looked for so often. */
 #define CHOOSE_TRIES 64
+#define FIRST_UNPRIVILEGED 1024
 
 static bool is_free(const struct addr *host, uint16_t port)
 {
@@ -26,24 +28,44 @@ static bool is_free(const struct addr *host, uint16_t port)
 }
 
 /*
+ * Where a range may start. Where the kernel looks for free ports it gives every
+ * other one to clients: among thousands of them no neighbours are free, so
+ * later tries look everywhere.
+ */
+static int choose_first(const struct port_spec *spec, int tries, uint16_t *ret_port,
+			struct error *err)
+{
+	uint32_t random, starts = UINT16_MAX + 1 - FIRST_UNPRIVILEGED;
+	int fd;
+
+	*ret_port = 0;
+	if (tries > CHOOSE_TRIES / 4 && spec->count <= starts &&
+	    getrandom(&random, sizeof(random), 0) == sizeof(random)) {
+		starts -= spec->count - 1;
+		*ret_port = (uint16_t)(FIRST_UNPRIVILEGED + random % starts);
+		return 0;
+	}
+	fd = listen_tcp(&spec->host_addr, ret_port, err);
+	fd_close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+/*
  * Neighbouring host ports for a range that names none, as podman picks them:
  * whoever publishes 80-82 wants to find the third from the first.
  */
 static int choose_range(struct port_spec *spec, struct error *err)
 {
-	const struct addr *host = &spec->host_addr;
+	uint16_t port;
 	uint32_t i;
-	int fd;
+	int r;
 
 	for (int tries = 0; tries < CHOOSE_TRIES; tries++) {
-		uint16_t port = 0;
-
-		fd = listen_tcp(host, &port, err);
-		fd_close(fd);
-		if (fd < 0)
-			return fd;
-		for (i = 1; i < spec->count && port + i <= UINT16_MAX; i++)
-			if (!is_free(host, (uint16_t)(port + i)))
+		r = choose_first(spec, tries, &port, err);
+		if (r < 0)
+			return r;
+		for (i = 0; i < spec->count && port + i <= UINT16_MAX; i++)
+			if (!is_free(&spec->host_addr, (uint16_t)(port + i)))
 				break;
 		if (i == spec->count) {
 			spec->host_port = port;
