@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # portshunt run publishes ports: which, where, since when.
 
+bats_require_minimum_version 1.5.0
 load lib
 load run_lib
 
@@ -83,9 +84,11 @@ serves_a_page() {
 		exec @ARGV;
 	END
 	run -0 unshare --map-root-user --net perl "$dir/clients" \
-		"$PORTSHUNT" run --network none -p 90-92 -- true
-	[[ ${lines[0]} =~ ^90/tcp\ -\>\ 0\.0\.0\.0:([0-9]+)$ ]]
-	[ "${lines[2]}" = "92/tcp -> 0.0.0.0:$((BASH_REMATCH[1] + 2))" ]
+		"$PORTSHUNT" run --log-level error --network none -p 90-92 -- true
+	first=${lines[0]#90/tcp -> 0.0.0.0:}
+	[ "$output" = "90/tcp -> 0.0.0.0:$first
+91/tcp -> 0.0.0.0:$((first + 1))
+92/tcp -> 0.0.0.0:$((first + 2))" ]
 }
 
 @test "--log-json: every line is an object, up to the last" {
