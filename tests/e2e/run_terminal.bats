@@ -73,17 +73,17 @@ on_terminal() {
 @test "^Z stops it for the caller's shell, fg goes on" {
 	on_terminal bash --norc -i <<-END
 		type PS1="P> "\n
-		expect \nP> 
+		expect \nP>
 		type $run $job\n
 		expect job runs
 		type \032
 		expect Stopped .*portshunt
-		expect P> 
+		expect P>
 		type fg\n
 		expect continued
 		type \003
 		expect interrupts: 1
-		expect P> 
+		expect P>
 		type echo "status=\$?"\n
 		expect status=3
 		type exit 0\n
@@ -94,14 +94,14 @@ on_terminal() {
 @test "in the background, to the foreground by fg" {
 	on_terminal bash --norc -i <<-END
 		type PS1="P> "\n
-		expect \nP> 
+		expect \nP>
 		type $run perl -e '\$SIG{CONT} = sub { print "contin", "ued\\n" }; \$| = 1; print "read ", scalar <STDIN>' & wait\n
 		expect Stopped .*portshunt
 		type fg\n
 		expect continued
 		type hello\n
 		expect read hello
-		expect P> 
+		expect P>
 		type exit 0\n
 	END
 	[ "$status" = 0 ]
@@ -114,14 +114,14 @@ on_terminal() {
 		expect job runs
 		type \032
 		expect Stopped
-		expect I> 
+		expect I>
 		type jobs\n
 		expect Stopped .*perl
 		type fg\n
 		expect continued
 		type \003
 		expect interrupts: 1
-		expect I> 
+		expect I>
 		type exit 5\n
 	END
 	[ "$status" = 5 ]
@@ -161,11 +161,11 @@ on_terminal() {
 	END
 	perl "$BATS_TEST_DIRNAME/../tools/pty.pl" bash --norc -i >"$dir/screen" 3>&- <<-END &
 		type PS1="P> "\n
-		expect \nP> 
+		expect \nP>
 		type ${run/none/slirp4netns} perl $dir/foreground\n
 		expect in the foreground
 		expect the container has no network
-		expect P> 
+		expect P>
 		type exit \$?\n
 	END
 	eventually 10 process_marked sleep
