@@ -51,6 +51,19 @@ serves_a_page() {
 	eventually 5 six
 }
 
+@test "port_handler=slirp4netns: it forwards, and leaves no socket file" {
+	portshunt_start run --tmpdir "$tmpdir" --network slirp4netns:port_handler=slirp4netns \
+		-p 80 -p 127.0.0.1::81/tcp,udp -- busybox httpd -f -p 80 -h "$dir/www"
+	grep -qx '81/udp -> 127\.0\.0\.1:[0-9]\+' "$dir/portshunt.err"
+	said "2 ports published to 10.0.2.100 by slirp4netns"
+	published 80
+	eventually 5 page "http://127.0.0.1:$port/"
+	kill -KILL "$portshunt_pid"
+	finish
+	all_gone
+	not listening "$port"
+}
+
 @test "the free port is told on stderr, and by --log-json as well" {
 	portshunt_start run --log-level error -p 80 -p 127.0.0.1::81 -p 90-92 -- sleep 60
 	[ "$(wc -l <"$dir/portshunt.err")" = 5 ]
