@@ -25,6 +25,8 @@ int tcp_set_options(int fd)
 		r = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS);
 	if (r >= 0)
 		r = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_SECONDS);
+	if (r >= 0)
+		r = set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 	return r;
 }
 

@@ -4,8 +4,9 @@
 
 /*
  * tcp_set_options - TCP_NODELAY and keepalive after 15 s, every 15 s, as
- * rootlessport has them; accepted sockets inherit them from the listener
- * (tcp(7)). Returns 0 or -errno.
+ * rootlessport has them, and SO_OOBINLINE, so that no read can step over an
+ * urgent byte; accepted sockets inherit all from the listener (tcp(7)).
+ * Returns 0 or -errno.
  */
 int tcp_set_options(int fd);
 

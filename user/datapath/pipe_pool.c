@@ -8,16 +8,19 @@
 #include "base/fd.h"
 
 /*
- * The largest that an ordinary user may ask for (fs.pipe-max-size). A slot
- * holds one page fragment, of up to 32 KiB on loopback, so what counts is the
- * number of slots. Beyond fs.pipe-user-pages-soft the kernel refuses, and the
- * pipe keeps the size that it was born with: slower, never wrong.
+ * Past fs.pipe-user-pages-soft a pipe is born with two slots (pipe(7)), and
+ * bytes are moved faster by copying.
  */
-#define PIPE_BYTES (1 << 20)
+static int set_size(int fd)
+{
+	if (fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES) >= PIPE_BYTES)
+		return 0;
+	return fcntl(fd, F_GETPIPE_SZ) >= PIPE_BYTES_MIN ? 0 : -ENOBUFS;
+}
 
 int pipe_pool_get(struct pipe_pool *pool, struct pipe_pair *ret)
 {
-	int fds[2];
+	int fds[2], r;
 
 	if (pool->n) {
 		*ret = pool->idle[--pool->n];
@@ -25,9 +28,11 @@ int pipe_pool_get(struct pipe_pool *pool, struct pipe_pair *ret)
 	}
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
 	*ret = (struct pipe_pair){ .rd = fds[0], .wr = fds[1] };
-	return 0;
+	r = set_size(fds[1]);
+	if (r < 0)
+		pipe_close(ret);
+	return r;
 }
 
 void pipe_pool_put(struct pipe_pool *pool, struct pipe_pair *pipe)

@@ -11,6 +11,13 @@ struct pipe_pair {
 	int rd, wr; /* -1: none */
 };
 
+/*
+ * A splice from a socket takes at most so much, whatever the fragments' size.
+ * 255 of these fit into what a user may have (fs.pipe-user-pages-soft).
+ */
+#define PIPE_BYTES (256 * 1024)
+#define PIPE_BYTES_MIN (64 * 1024)
+
 /* Kept for the next use; what comes back beyond that is closed. */
 #define PIPE_POOL_MAX 16
 
@@ -21,7 +28,7 @@ struct pipe_pool {
 
 /*
  * pipe_pool_get - a pipe that is empty. Returns 0 or -errno (-EMFILE,
- * -ENFILE); *ret is untouched on failure.
+ * -ENFILE, -ENOBUFS); *ret is none on failure.
  */
 int pipe_pool_get(struct pipe_pool *pool, struct pipe_pair *ret);
 

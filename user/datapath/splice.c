@@ -16,7 +16,7 @@
 #define PUMP_BUDGET (1 << 20)
 
 /* At most so much is taken into a pipe at once. */
-#define SPLICE_MAX (1 << 20)
+#define SPLICE_MAX PIPE_BYTES
 
 /* A splice that brought less than this was not worth its page references. */
 #define BULK_MIN (16 * 1024)
@@ -127,10 +127,10 @@ static int flush(struct splice *s, struct flow *f)
 }
 
 /*
- * A read without SO_OOBINLINE stops at the urgent mark, and the next one
- * steps over the urgent byte in silence (tcp_recvmsg_locked). So whoever is
- * at the mark takes the byte first, and the order stays: what was before the
- * mark, the byte as urgent, the rest.
+ * A read stops at the urgent mark (tcp_recvmsg_locked, tcp_read_sock), and the
+ * sockets are SO_OOBINLINE: the first byte behind the mark is the urgent one.
+ * So the order stays: what was before it, the byte as urgent, the rest.
+ * Returns 1 when there is something to send, or to wait for.
  */
 static int cross_mark(struct flow *f)
 {
@@ -139,9 +139,11 @@ static int cross_mark(struct flow *f)
 
 	if (ioctl(f->from, SIOCATMARK, &at) < 0 || !at)
 		return 0;
+	if (recv(f->from, &byte, 1, MSG_DONTWAIT) != 1) {
+		f->readable = false; /* it was announced, and is on its way */
+		return 1;
+	}
 	f->urgent = false;
-	if (recv(f->from, &byte, 1, MSG_OOB | MSG_DONTWAIT) != 1)
-		return 0; /* EINVAL: it was taken already */
 	f->urgent_byte = (unsigned char)byte;
 	return 1;
 }
@@ -188,9 +190,9 @@ static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 	ssize_t n, sent;
 	int r;
 
-	/* bulk: the last read left more behind, maybe up to a mark */
-	if ((f->urgent || f->bulk) && cross_mark(f))
+	if ((f->urgent || f->at_mark) && cross_mark(f))
 		return 0;
+	f->at_mark = false;
 	n = recv(f->from, s->buffer, SPLICE_BUFFER, MSG_DONTWAIT);
 	if (n < 0 && errno != EAGAIN)
 		return -errno;
@@ -204,6 +206,7 @@ static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 		return 0;
 	}
 	f->bulk = n == SPLICE_BUFFER;
+	f->at_mark = f->bulk;
 	if (f->bulk && !f->was_bulk) {
 		f->was_bulk = true;
 		bound_queue(f->from);
@@ -236,6 +239,7 @@ static ssize_t fill_by_pipe(struct splice *s, struct flow *f)
 	if (n > 0) {
 		f->in_pipe = (uint32_t)n;
 		f->bulk = n >= BULK_MIN;
+		f->at_mark = true; /* perhaps, and its edge is yet to come */
 		return n;
 	}
 	if (n < 0 && errno != EAGAIN) {
@@ -244,10 +248,8 @@ static ssize_t fill_by_pipe(struct splice *s, struct flow *f)
 		pipe_pool_put(&s->pipes, &f->pipe);
 		return r;
 	}
-	/* 0: end of file or an urgent mark; recv() can tell them apart */
-	if (n == 0)
-		f->urgent = true;
-	else if (!f->hangup && !f->urgent)
+	/* at the end of file recv() says so; an urgent mark is EAGAIN as well */
+	if (n < 0 && !f->hangup && !f->urgent)
 		f->readable = false;
 	pipe_pool_put(&s->pipes, &f->pipe);
 	f->bulk = false;

@@ -26,6 +26,7 @@ struct flow {
 	bool readable;	/* an edge came and no EAGAIN since */
 	bool writable;
 	bool urgent;	/* EPOLLPRI: an urgent mark is to be crossed */
+	bool at_mark;	/* the last read may have stopped at a mark */
 	bool bulk;	/* the last read was large: splice the next one */
 	bool was_bulk;	/* at least once */
 	bool hangup;	/* EPOLLRDHUP: the end of file is there or near */
