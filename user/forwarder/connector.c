@@ -20,22 +20,22 @@ static void hold(struct connector_shelf *shelf, const int *fds, size_t n)
 	}
 }
 
-static void on_released(struct connector *c, struct connector_shelf *shelf,
-			int error)
+static void on_released(struct connector *c, sa_family_t family, int error)
 {
+	struct connector_shelf *shelf = shelf_of(c, family);
+
 	/* none although none failed: this process has no free descriptors */
 	if (shelf->held == 0 && error == 0)
 		error = -EMFILE;
 	shelf->n += shelf->held;
 	shelf->held = 0;
 	shelf->asked = false;
-	c->refilled(c, shelf->n ? 0 : error);
+	c->refilled(c, family, shelf->n ? 0 : error);
 }
 
 static void on_reply(struct loop_source *source, uint32_t events)
 {
 	struct connector *c = (struct connector *)source;
-	struct connector_shelf *shelf;
 	struct socket_reply reply;
 	int fds[CONNECTOR_BATCH];
 	size_t n = 0;
@@ -49,11 +49,10 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		c->lost(c);
 		return;
 	}
-	shelf = shelf_of(c, reply.family);
 	if (reply.released)
-		on_released(c, shelf, reply.error);
+		on_released(c, reply.family, reply.error);
 	else
-		hold(shelf, fds, n);
+		hold(shelf_of(c, reply.family), fds, n);
 }
 
 int connector_init(struct connector *c, struct loop *loop, int fd)

@@ -44,7 +44,8 @@ struct connector_shelf {
 struct connector {
 	struct loop_source source; /* the socket to the netns child */
 	struct connector_shelf v4, v6;
-	void (*refilled)(struct connector *c, int error); /* 0 or -errno */
+	/* @error: 0 or -errno */
+	void (*refilled)(struct connector *c, sa_family_t family, int error);
 	void (*lost)(struct connector *c); /* the netns child is gone */
 };
 

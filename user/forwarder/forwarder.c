@@ -82,12 +82,26 @@ void forwarder_pair_gone(struct forwarder *f)
 		loop_stop(&f->loop);
 }
 
-static void on_refilled(struct connector *c, int error)
+/* The container has one family only: its other address is carried over to it. */
+static bool drop_target(struct forwarder *f, struct addr *target)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (!f->target4.family || !f->target6.family)
+		return false;
+	log_warn("the container cannot use %s: its clients get the other address",
+		 addr_format(target, text));
+	target->family = AF_UNSPEC;
+	return true;
+}
+
+static void on_refilled(struct connector *c, sa_family_t family, int error)
 {
 	struct forwarder *f =
 		(void *)((char *)c - offsetof(struct forwarder, connector));
+	struct addr *target = family == AF_INET6 ? &f->target6 : &f->target4;
 
-	if (error)
+	if (error && (error != -EAFNOSUPPORT || !drop_target(f, target)))
 		forwarder_exhausted(f, error, "socket in the container");
 	else
 		resume(f);

@@ -53,7 +53,7 @@ static bool is_the_clients(int error)
 	return error == ECONNABORTED || error == EPROTO || error == ENOPROTOOPT ||
 	       error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH ||
 	       error == EOPNOTSUPP || error == ENETUNREACH || error == ENETDOWN ||
-	       error == EINTR || error == EPERM;
+	       error == EINTR;
 }
 
 /* Returns false when there is nothing more to take now. */

@@ -7,8 +7,8 @@
  *
  * A was accepted by a listener, B is a socket of the container's namespace.
  *
- *   CONNECTING  B's handshake is under way (on loopback and veth it is over
- *               when connect(2) returns). Nothing is read from A.
+ *   CONNECTING  B's handshake is under way. Nothing is read from A; if it is
+ *               reset, all is over.
  *   OPEN        both flows move bytes: `up` from A to B, `down` from B to A.
  *               A flow that reads end of file passes a FIN on, and the other
  *               flow goes on for as long as plain TCP would.
