@@ -17,8 +17,10 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/tcp.h"
 
+#define TW_REUSE "/proc/sys/net/ipv4/tcp_tw_reuse"
 #define ACCEPT_DAD "/proc/sys/net/ipv6/conf/default/accept_dad"
 
 int netns_open(const char *path, pid_t pid, struct error *err)
@@ -136,6 +138,14 @@ void netns_accept_dad_restore(int was)
 		return;
 	snprintf(text, sizeof(text), "%d", was);
 	fd_write_file(ACCEPT_DAD, text);
+}
+
+void netns_reuse_ports(void)
+{
+	int r = fd_write_file(TW_REUSE, "1");
+
+	if (r < 0)
+		log_debug(TW_REUSE ": %s", errno_text(r));
 }
 
 bool netns_has_address(const struct addr *a)

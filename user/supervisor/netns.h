@@ -47,6 +47,14 @@ int netns_child_address(struct addr *ret, char *interface, struct error *err);
 int netns_accept_dad_off(int *ret_was, struct error *err);
 void netns_accept_dad_restore(int was);
 
+/*
+ * netns_reuse_ports - net.ipv4.tcp_tw_reuse to 1, in a namespace of our own:
+ * where clients close first, the legs to the container wait in TIME_WAIT, and
+ * without it 28 000 of them in a minute use up the ports (ip-sysctl.rst; on
+ * loopback addresses it is the default).
+ */
+void netns_reuse_ports(void);
+
 /* netns_has_address - is @a an address of this namespace itself? */
 bool netns_has_address(const struct addr *a);
 

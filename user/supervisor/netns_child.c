@@ -73,6 +73,7 @@ static int setup(const struct netns_request *request, struct error *err)
 {
 	int r = netns_lo_up(err);
 
+	netns_reuse_ports();
 	return r < 0 ? r : mounts_setup(&request->nameserver, err);
 }
 
