@@ -83,19 +83,32 @@ urgent() {
 	urgent server
 }
 
+# reset_ms CLIENT_ARG... - connects five times; sets $best to the least time until the reset,
+# in ms: a busy machine may delay one, a forwarder that tries again delays each.
+reset_ms() {
+	local try ms
+
+	best=
+	for try in {1..5}; do
+		run "$PEER" client connect "$@"
+		echo "$output"
+		[ "${lines[0]}" = "connect: ok" ]
+		# what is said may come when the reset is there already, and then it tells of it
+		[[ $output == *"recv: ECONNRESET"* || $output == *"send: ECONNRESET"* ]]
+		ms=${output##*ms: }
+		ms=${ms/./}
+		[ -n "$best" ] && [ "$best" -le $((10#$ms)) ] || best=$((10#$ms))
+	done
+	best=$((best / 1000))
+}
+
 @test "where nobody listens in the container, the client is reset at once" {
 	attach_start
 	for family in "${families[@]}"; do
 		client_to "$family"
 		for say in "" "--bytes 10"; do
-			run "$PEER" client connect $say "${to[@]}"
-			echo "$output"
-			[ "${lines[0]}" = "connect: ok" ]
-			[[ $output == *"recv: ECONNRESET"* || $output == *"send: ECONNRESET"* ]]
-			ms=${output##*ms: }
-			echo "# ${to[0]}, ${say:-saying nothing}: reset after $ms ms" >&3
-			# a forwarder that tries again would take longer than this, whatever the load
-			[ "${ms%.*}" -lt 150 ]
+			reset_ms $say "${to[@]}"
+			[ "$best" -lt 50 ]
 		done
 	done
 }
