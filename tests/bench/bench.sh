@@ -12,6 +12,9 @@
 #   BENCH_ONLY     only these loads, see loads.sh: names, or how they begin: "rr crr-16"
 #   BENCH_ROUNDS   7        BENCH_SECONDS  1, of each load
 #   BENCH_JSON     FILE     PORTSHUNT, PEER  the programs
+# All of it takes 20 to 25 minutes; a first look, two:
+#   make bench BENCH_ROUNDS=3 BENCH_SECONDS=0.3 BENCH_ONLY="bulk rr crr start" \
+#       BENCH_PEERS="native portshunt rootlessport pasta"
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -91,10 +94,15 @@ choose_ways() {
 
 # minutes LOADS - a guess.
 minutes() {
-	local load
+	local load each
 
-	for load in $1; do load_rounds "$load"; done | awk -v ways=${#ways[@]} -v s="$seconds" '
-		{ n += $1 } END { printf "%.0f\n", n * ways * (s + 0.15) / 60 + 0.5 }'
+	for load in $1; do
+		case $(load_field "$load" 4) in
+		@*) each=1.5 ;;
+		*) each=$seconds ;;
+		esac
+		echo "$(load_rounds "$load") $each"
+	done | awk -v ways=${#ways[@]} '{ s += $1 * ways * ($2 + 0.15) } END { printf "%.1f\n", s / 60 }'
 }
 
 # A mount namespace of its own, where /run/netns is empty: nobody else's namespaces are near,
@@ -117,8 +125,9 @@ main() {
 }
 
 measure() {
-	local load round way chosen n=0
+	local load round way chosen busy n=0
 
+	read -r busy _ </proc/loadavg
 	chosen=$(loads_choose ${BENCH_ONLY:-})
 	trap cleanup EXIT
 	trap 'exit 130' INT
@@ -130,7 +139,7 @@ measure() {
 
 	choose_ways
 	say "this takes about $(minutes "$chosen") minutes"
-	printf 'run\t%s\t%s\n' "$rounds" "$seconds" >>"$dir/head"
+	printf 'run\t%s\t%s\t%s\n' "$rounds" "$seconds" "$busy" >>"$dir/head"
 	loads_head "$chosen" >>"$dir/head"
 	for load in $chosen; do
 		n=$((n + 1))

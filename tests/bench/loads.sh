@@ -7,13 +7,13 @@
 loads_table() {
 	cat <<-'END'
 	bulk-select-up|gbps cpu|1 stream up, non-blocking with a poll before each write of 128 KiB|throughput --poll --write-size 128k
-	bulk-select-down|gbps cpu|the same down|throughput --poll --write-size 128k --down
+	bulk-select-down|gbps cpu|1 stream down, non-blocking with a poll before each write of 128 KiB|throughput --poll --write-size 128k --down
 	bulk-blocking-up|gbps cpu|1 stream up, blocking writes of 128 KiB|throughput --blocking --write-size 128k
-	bulk-blocking-down|gbps cpu|the same down|throughput --blocking --write-size 128k --down
+	bulk-blocking-down|gbps cpu|1 stream down, blocking writes of 128 KiB|throughput --blocking --write-size 128k --down
 	epoll-1-up|gbps cpu|1 stream up, edge-triggered, 64 KiB|throughput --epoll --write-size 64k
-	epoll-1-down|gbps cpu|the same down|throughput --epoll --write-size 64k --down
+	epoll-1-down|gbps cpu|1 stream down, edge-triggered, 64 KiB|throughput --epoll --write-size 64k --down
 	epoll-16-up|gbps cpu|16 streams up, edge-triggered, 64 KiB|throughput --epoll --write-size 64k --streams 16
-	epoll-16-down|gbps cpu|the same down|throughput --epoll --write-size 64k --streams 16 --down
+	epoll-16-down|gbps cpu|16 streams down, edge-triggered, 64 KiB|throughput --epoll --write-size 64k --streams 16 --down
 	small-64|msgs_per_s cpu|1 stream up, blocking writes of 64 B|throughput --blocking --write-size 64
 	small-1k|msgs_per_s cpu|1 stream up, blocking writes of 1 KiB|throughput --blocking --write-size 1k
 	rr-1|tps p50_us p99_us cpu|request and response of 1 B, 1 flow|pinned rr --blocking
@@ -57,10 +57,10 @@ loads_head() {
 	done
 }
 
-# What does not vary with the moment needs no more than three rounds.
+# What hardly varies with the moment needs no more than two rounds.
 load_rounds() {
 	case $1 in
-	idle* | stopped | ports*) echo $((rounds < 3 ? rounds : 3)) ;;
+	idle* | stopped | ports*) echo $((rounds < 2 ? rounds : 2)) ;;
 	*) echo "$rounds" ;;
 	esac
 }
@@ -115,7 +115,7 @@ load_client() {
 		taskset -a -c -p "$first_cpu" "${server_of[$way]}" >/dev/null
 		shift
 	fi
-	client_command "$way" "$@" --seconds "$seconds" --deadline "$((${seconds%.*} + 10))"
+	client_command "$way" "$@" --seconds "$seconds" --deadline "$((${seconds%.*} + 6))"
 	if figures=$("${pin[@]}" "${command[@]}" 2>&1); then
 		figures=${figures#* }
 	else
@@ -184,7 +184,7 @@ load_idle() {
 	pss=$(total_pss $pid) fds=$(total_fds $pid) kernel=$(kernel_memory)
 	client_command "$key" hold --control --connections "$n"
 	talk "${command[@]}"
-	if read -r -t 30 line <&"$from" && echo "ping 1000" >&"$to" && read -r -t 60 line <&"$from"; then
+	if read -r -t 15 line <&"$from" && echo "ping 1000" >&"$to" && read -r -t 20 line <&"$from"; then
 		held=$(sed -n 's/^answered \([0-9]*\),.*/\1/p' <<<"$line")
 	fi
 	if [ "${held:-0}" -gt 0 ]; then

@@ -47,7 +47,7 @@ my @MARKS = (
 	[qr/^crr-16$/, 'native', 0.45, 'aim'],
 );
 
-my (@ways, @skipped, @loads, %title, %figures, $rounds, $seconds);
+my (@ways, @skipped, @loads, %title, %figures, $rounds, $seconds, $busy);
 my $wide = 18;	# the column of the ways
 my (%data, %failed, %none);	# {load}{way}: {round}{figure}; why
 
@@ -61,7 +61,7 @@ sub read_head {
 		my ($kind, @rest) = split /\t/;
 		if ($kind eq 'way') { push @ways, [@rest] }
 		elsif ($kind eq 'skipped') { push @skipped, [@rest] }
-		elsif ($kind eq 'run') { ($rounds, $seconds) = @rest }
+		elsif ($kind eq 'run') { ($rounds, $seconds, $busy) = @rest }
 		else {
 			push @loads, $rest[0];
 			$figures{$rest[0]} = [split ' ', $rest[1]];
@@ -198,6 +198,7 @@ sub json {
 		cpus => 0 + `getconf _NPROCESSORS_ONLN`,
 		rounds => 0 + $rounds,
 		seconds => 0 + $seconds,
+		load_average_before => 0 + $busy,
 		ways => {map { $_->[0] => $_->[1] } @ways},
 		skipped => {map { $_->[0] => $_->[1] } @skipped},
 	);
@@ -221,8 +222,8 @@ my ($head, $records, $json) = @ARGV;
 read_head($head);
 read_records($records);
 for (@ways, @skipped) { $wide = length($_->[0]) + 2 if length($_->[0]) + 2 > $wide }
-printf "portshunt bench: %s rounds of %s s; %s %s, %d CPUs\n", $rounds, $seconds,
-	(uname())[0, 2], `getconf _NPROCESSORS_ONLN`;
+printf "portshunt bench: %s rounds of %s s; %s %s, %d CPUs, load average before %s\n", $rounds,
+	$seconds, (uname())[0, 2], `getconf _NPROCESSORS_ONLN`, $busy;
 printf "  %-${wide}s%s\n", @$_ for @ways;
 printf "  %-${wide}sskipped: %s\n", @$_ for @skipped;
 print "\n";
