@@ -12,10 +12,14 @@
 #include "base/loop.h"
 #include "forwarder/connector.h"
 #include "supervisor/command.h"
+#include "supervisor/ipv6.h"
 #include "supervisor/mounts.h"
 #include "supervisor/netns.h"
 #include "supervisor/netns_protocol.h"
 #include "supervisor/process.h"
+
+/* It takes some milliseconds; what is later must not hold up a start for long. */
+#define IPV6_TIMEOUT_MS 500
 
 struct netns_child {
 	struct loop loop;
@@ -92,6 +96,9 @@ static int obey(struct netns_child *c, const struct netns_request *request,
 	case NETNS_DAD_RESTORE:
 		netns_accept_dad_restore(c->accept_dad);
 		c->accept_dad = -1;
+		return 0;
+	case NETNS_WAIT_IPV6:
+		ipv6_wait(IPV6_TIMEOUT_MS);
 		return 0;
 	default:
 		return error_set(err, -EINVAL, "unknown request %u", request->type);

@@ -18,6 +18,7 @@ enum netns_request_type {
 	NETNS_ADDRESS,	   /* the child address: reply.address */
 	NETNS_DAD_OFF,	   /* before slirp4netns starts */
 	NETNS_DAD_RESTORE, /* when it is ready, or failed */
+	NETNS_WAIT_IPV6,   /* when it is ready */
 	NETNS_RUN,	   /* COMMAND of the argument list (run) */
 	NETNS_SIGNAL,	   /* send it to COMMAND */
 };

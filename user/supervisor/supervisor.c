@@ -152,6 +152,7 @@ static int start_slirp4netns(struct supervisor *s, struct error *err)
 	const struct config *c = s->config;
 	struct netns_request off = { .type = NETNS_DAD_OFF };
 	struct netns_request restore = { .type = NETNS_DAD_RESTORE };
+	struct netns_request wait = { .type = NETNS_WAIT_IPV6 };
 	_cleanup_close_ int userns_fd = -1;
 	struct slirp4netns_target target = { .pid = c->pid, .has_ports = uses_hostfwd(c) };
 	char path[64], id[32];
@@ -176,6 +177,8 @@ static int start_slirp4netns(struct supervisor *s, struct error *err)
 		r = supervisor_wait_slirp4netns(s, err);
 	if (c->slirp4netns_options.enable_ipv6)
 		netns_call(&s->netns, &restore, -1, &reply, NULL);
+	if (r >= 0 && c->slirp4netns_options.enable_ipv6)
+		netns_call(&s->netns, &wait, -1, &reply, NULL);
 	if (r >= 0 && uses_hostfwd(c))
 		r = slirp4netns_api_open(&s->slirp, err);
 	if (r >= 0 && uses_hostfwd(c))
