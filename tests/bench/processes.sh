@@ -98,13 +98,14 @@ total_pss() {
 	local p files=(/dev/null)
 
 	for p in $(tree "$@"); do files+=("/proc/$p/smaps_rollup"); done
-	cat "${files[@]}" 2>/dev/null | awk '$1 == "Pss:" { n += $2 } END { printf "%.0f\n", n * 1024 }'
+	# one may end meanwhile
+	{ cat "${files[@]}" 2>/dev/null || true; } | awk '$1 == "Pss:" { n += $2 } END { printf "%.0f\n", n * 1024 }'
 }
 
 total_fds() {
 	local p
 
-	for p in $(tree "$@"); do ls "/proc/$p/fd" 2>/dev/null; done | wc -l
+	for p in $(tree "$@"); do ls "/proc/$p/fd" 2>/dev/null || true; done | wc -l
 }
 
 # kernel_memory - bytes that the kernel took for good, of all the machine: sockets, files, pipes.
