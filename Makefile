@@ -77,7 +77,7 @@ run-check: export STRICT := $(STRICT)
 run-check: export SAN := $(SAN)
 run-check: export V := $(V)
 run-check: all $(PEER) $(UNIT) $(KERNEL) $(FUZZ)
-	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/e2e/*' --rules 'par=**' \
+	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check}/*' --rules 'par=**' \
 		--exec tests/tools/run-test.sh $(TESTS)
 
 bench: ## compare the datapaths with rootlessport and pasta
