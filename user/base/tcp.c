@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define KEEPALIVE_SECONDS 15
@@ -28,6 +29,11 @@ int tcp_set_options(int fd)
 	if (r >= 0)
 		r = set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 	return r;
+}
+
+void tcp_no_pacing(int fd)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
 }
 
 void tcp_bound_buffers(int fd)

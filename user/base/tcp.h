@@ -11,6 +11,14 @@
 int tcp_set_options(int fd);
 
 /*
+ * tcp_no_pacing - for a connection that stays on this machine, before it has
+ * sent: a congestion control that paces, as BBR does, costs up to a fifth of
+ * the throughput where there is no network to be polite to, and its pacing
+ * outlives it. Reno is always allowed (tcp(7), tcp_allowed_congestion_control).
+ */
+void tcp_no_pacing(int fd);
+
+/*
  * tcp_bound_buffers - buffers of a fixed size for a connection that stays on
  * this machine: 1 MiB, which the kernel doubles, and cuts to twice
  * net.core.[rw]mem_max (socket(7)). They move as much as those that grow.

@@ -45,13 +45,13 @@ void flow_init(struct flow *f, int from, int to)
 		.to = to,
 		.writable = true,
 		.urgent_byte = -1,
-		.pipe = { -1, -1 },
+		.pipe = { -1, -1, false },
 	};
 }
 
-void flow_done(struct flow *f)
+void flow_done(struct splice *s, struct flow *f)
 {
-	pipe_close(&f->pipe);
+	pipe_pool_drop(&s->pipes, &f->pipe);
 	free(f->residue);
 	f->residue = NULL;
 }

@@ -51,7 +51,7 @@ void splice_done(struct splice *s);
 void flow_init(struct flow *f, int from, int to);
 
 /* flow_done - bytes that were not written are dropped. */
-void flow_done(struct flow *f);
+void flow_done(struct splice *s, struct flow *f);
 
 /*
  * flow_pump - move what can be moved.

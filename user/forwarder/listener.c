@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/tcp.h"
 #include "forwarder/forwarder.h"
 #include "forwarder/pair.h"
 
@@ -37,13 +38,10 @@ void listeners_resume(struct forwarder *forwarder)
 
 /* The container's address of this client's family, or the one that there is. */
 static const struct addr *choose_target(const struct forwarder *f,
-					const struct sockaddr_storage *peer)
+					const struct addr *client)
 {
-	struct addr from;
-
-	if (f->target4.family && f->target6.family &&
-	    addr_from_sockaddr(peer, &from, NULL) == 0)
-		return from.family == AF_INET6 ? &f->target6 : &f->target4;
+	if (f->target4.family && f->target6.family)
+		return client->family == AF_INET6 ? &f->target6 : &f->target4;
 	return f->target4.family ? &f->target4 : &f->target6;
 }
 
@@ -62,6 +60,7 @@ static bool accept_one(struct listener *l)
 	struct forwarder *f = l->forwarder;
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
+	struct addr from = { .family = AF_INET };
 	const struct addr *target;
 	int client, container;
 
@@ -80,7 +79,10 @@ static bool accept_one(struct listener *l)
 		pause_listener(l);
 		return false;
 	}
-	target = choose_target(f, &peer);
+	addr_from_sockaddr(&peer, &from, NULL);
+	if (addr_is_loopback(&from))
+		tcp_no_pacing(client);
+	target = choose_target(f, &from);
 	container = connector_take(&f->connector, target);
 	pair_start(f, client, container, target, l->container_port);
 	return true;

@@ -17,8 +17,8 @@ static void pair_free(struct pair *pair)
 {
 	struct forwarder *forwarder = pair->forwarder;
 
-	flow_done(&pair->up);
-	flow_done(&pair->down);
+	flow_done(&forwarder->splice, &pair->up);
+	flow_done(&forwarder->splice, &pair->down);
 	LIST_REMOVE(pair, entry);
 	loop_forget(&pair->client.source);
 	loop_forget(&pair->container.source);

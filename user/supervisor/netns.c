@@ -6,7 +6,6 @@
 #include <ifaddrs.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,20 +156,6 @@ bool netns_has_address(const struct addr *a)
 	return fd >= 0 && bind(fd, (struct sockaddr *)&ss, len) == 0;
 }
 
-/*
- * What a leg within this machine can do without. A congestion control that
- * paces, as BBR does, costs up to a fifth of the throughput where there is no
- * network to be polite to; reno is always allowed (tcp(7),
- * tcp_allowed_congestion_control). And buffers that grow to tens of megabytes
- * (tcp_rmem, tcp_wmem) only hide from the sender that the reader has stopped:
- * fixed ones move as much.
- */
-static void set_local(int fd)
-{
-	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
-	tcp_bound_buffers(fd);
-}
-
 int netns_socket(int family, bool local)
 {
 	_cleanup_close_ int fd = -1;
@@ -180,7 +165,9 @@ int netns_socket(int family, bool local)
 	if (fd < 0)
 		return -errno;
 	r = tcp_set_options(fd);
-	if (local)
-		set_local(fd);
+	if (local) {
+		tcp_no_pacing(fd);
+		tcp_bound_buffers(fd);
+	}
 	return r < 0 ? r : TAKE_FD(fd);
 }
