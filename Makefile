@@ -7,27 +7,35 @@ PREFIX ?= /usr/local
 JOBS ?= 2
 FUZZ_SECONDS ?= 60
 
+BPF ?= 1
+export BPF
+BPF_ON := $(filter-out 0,$(BPF))
+VMLINUX_BTF ?= /sys/kernel/btf/vmlinux
+
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wundef -Wno-unused-parameter $(if $(STRICT),-Werror)
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iuser -Itests -MMD -MP $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iuser -Iinclude -Itests $(if $(BPF_ON),-I$(O)) -MMD -MP $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 -fno-strict-aliasing -fstack-protector-strong $(WARN) $(CFLAGS) $(SANITIZE)
 LDFLAGS_ALL := -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
-LDLIBS_ALL := -ljson-c -lcap-ng -lseccomp $(LDLIBS)
+LDLIBS_ALL := $(if $(BPF_ON),-lbpf) -ljson-c -lcap-ng -lseccomp $(LDLIBS)
 Q := $(if $(V),,@)
 
 # What is built: the program, and the tests by the folder that they are in.
 SRCS := $(sort $(wildcard user/*.c user/*/*.c user/*/*/*.c))
+SRCS := $(filter-out $(if $(BPF_ON),user/datapath/shunt_off.c,user/datapath/shunt.c user/datapath/shunt_selftest.c),$(SRCS))
+SKELS := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.skel.h,$(wildcard bpf/*.bpf.c))
 OBJS := $(SRCS:%.c=$(O)/%.o)
 LIB_OBJS := $(filter-out $(O)/user/main.o,$(OBJS))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*.c))
+BPF_TESTS := $(if $(BPF_ON),$(patsubst %.c,$(O)/%,$(wildcard tests/bpf/*.c)))
 KERNEL := $(patsubst %.c,$(O)/%,$(wildcard tests/kernel/*.c))
 FUZZ := $(patsubst %_fuzz.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
 PEER_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/peer/*.c))
-TEST_OBJS := $(PEER_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
+TEST_OBJS := $(PEER_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(BPF_TESTS:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
 PEER := $(if $(PEER_OBJS),$(O)/tests/peer)
-TESTS := $(UNIT) $(KERNEL) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.bats))
+TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.sh tests/e2e/*.bats))
 MAN := $(patsubst user/man/%.scd,$(O)/man/%.gz,$(wildcard user/man/*.scd))
 
 all: $(O)/portshunt ## build the program
@@ -41,6 +49,23 @@ $(O)/%.o: %.c $(O)/flags
 	@echo "  CC   $<"
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
+# BPF: one object for all kernels (CO-RE), embedded as a skeleton.
+$(O)/vmlinux/vmlinux.h:
+	@mkdir -p $(@D)
+	@echo "  BTF  $@"
+	$(Q)$(if $(VMLINUX_H),cat $(VMLINUX_H),bpftool btf dump file $(VMLINUX_BTF) format c) >$@.tmp
+	$(Q)mv $@.tmp $@
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c include/shunt_abi.h $(O)/vmlinux/vmlinux.h
+	@mkdir -p $(@D)
+	@echo "  BPF  $<"
+	$(Q)clang -g -O2 -target bpf -mcpu=v3 -Wall -Iinclude -I$(O) -c -o $@ $<
+
+$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+	$(Q)bpftool gen skeleton $< name $*_bpf >$@.tmp && mv $@.tmp $@
+
+$(O)/user/datapath/shunt.o: $(SKELS)
+
 # Everything is built again when the compiler or its flags change.
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
@@ -50,10 +75,11 @@ $(O)/flags: FORCE
 $(UNIT): %: %.o $(LIB_OBJS)
 $(UNIT): LDLIBS_ALL += -lcmocka
 $(KERNEL): %: %.o
+$(BPF_TESTS): %: %.o $(LIB_OBJS)
 $(KERNEL): LDLIBS_ALL :=
 $(FUZZ): %: %_fuzz.o $(O)/tests/fuzz/replay.o $(LIB_OBJS)
 $(O)/tests/peer: $(PEER_OBJS) $(filter $(O)/user/base/%,$(OBJS))
-$(UNIT) $(KERNEL) $(FUZZ) $(O)/tests/peer:
+$(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(O)/tests/peer:
 	@echo "  LD   $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
@@ -76,7 +102,7 @@ run-check: export O := $(O)
 run-check: export STRICT := $(STRICT)
 run-check: export SAN := $(SAN)
 run-check: export V := $(V)
-run-check: all $(PEER) $(UNIT) $(KERNEL) $(FUZZ)
+run-check: all $(PEER) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
 	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check}/*' --rules 'par=**' \
 		--exec tests/tools/run-test.sh $(TESTS)
 

@@ -53,9 +53,12 @@ no_upward_include() {
 	done
 }
 
-# A program of tests/tools lives in one folder, and its parts need not name it.
+# A program of tests/tools lives in one folder, and its parts need not name it; what is in
+# include/ has no folder.
 includes_carry_the_folder() {
-	quoted | awk '$2 == "-" && $1 !~ /^tests\/tools\// { print $1 ": includes \"" $3 "\" without its folder" }'
+	quoted | awk '$2 == "-" && $1 !~ /^tests\/tools\// { print }' | while read -r file _ header; do
+		[ -f "include/$header" ] || echo "$file: includes \"$header\" without its folder"
+	done
 }
 
 # system_include PATTERN ALLOWED - who includes <PATTERN but is not ALLOWED (regular expressions)
@@ -80,6 +83,7 @@ sources_name_their_licence() {
 		-o -name Makefile -o -path ./.ci/run | while read -r file; do
 		case $file in
 		bpf/*) licence='GPL-2.0-only OR BSD-2-Clause' ;;
+		include/*) licence='Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause' ;;
 		*) licence=Apache-2.0 ;;
 		esac
 		head -3 "$file" | grep -q "SPDX-License-Identifier: $licence\( \*/\)\?$" ||

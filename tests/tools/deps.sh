@@ -7,8 +7,12 @@
 #                    built without it. Silent when nothing is missing.
 set -euo pipefail
 
+# make BPF=0 does without these
+bpf="clang bpftool libbpf-dev"
+[ "${BPF:-1}" != 0 ] || bpf=
+
 declare -A packages=(
-	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev"
+	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev $bpf"
 	[run]="slirp4netns uidmap"
 	[demo]="busybox|busybox-static"
 	[test]="bats iproute2 libcmocka-dev perl procps util-linux"

@@ -110,6 +110,8 @@ void fd_close_all_but(int *keep, size_t n)
 
 	qsort(keep, n, sizeof(*keep), compare);
 	for (size_t i = 0; i < n; i++) {
+		if (keep[i] < 0)
+			continue;
 		if ((unsigned int)keep[i] > from)
 			close_range(from, (unsigned int)keep[i] - 1, 0);
 		from = (unsigned int)keep[i] + 1;

@@ -37,7 +37,7 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
 
 /*
  * fd_close_all_but - close every descriptor that is not in @keep, which is
- * sorted by this call; 0, 1 and 2 become /dev/null unless they are kept.
+ * sorted by this call (-1: nothing); 0, 1 and 2 become /dev/null unless they are kept.
  */
 void fd_close_all_but(int *keep, size_t n);
 

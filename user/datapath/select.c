@@ -31,10 +31,15 @@ const char *datapath_name(enum datapath datapath)
 
 int datapath_select(enum datapath wanted, enum datapath *ret, struct error *err)
 {
-	if (wanted == DATAPATH_SOCKMAP || wanted == DATAPATH_SHUNT)
+	if (wanted == DATAPATH_SOCKMAP)
 		return error_set(err, -EOPNOTSUPP,
-				 "datapath %s is not built yet: use --datapath=splice or auto",
-				 names[wanted]);
+				 "datapath sockmap is not built yet: use --datapath=splice, "
+				 "shunt or auto");
+	if (wanted == DATAPATH_SHUNT) {
+		*ret = wanted;
+		return 0;
+	}
+	/* auto: the shunt has to prove at start that no application notices it */
 	*ret = DATAPATH_SPLICE;
 	return 0;
 }

@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include "base/addr.h"
 #include "base/tcp.h"
@@ -256,7 +258,7 @@ static ssize_t fill_by_pipe(struct splice *s, struct flow *f)
 	return 0;
 }
 
-int flow_pump(struct splice *s, struct flow *f)
+static int pump(struct splice *s, struct flow *f)
 {
 	size_t moved = 0;
 	ssize_t n;
@@ -278,5 +280,35 @@ int flow_pump(struct splice *s, struct flow *f)
 		if (n < 0)
 			return (int)n;
 		moved += (size_t)n;
+		f->reads++;
 	}
+}
+
+bool flow_was_reset(const struct flow *f)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	return f->pending &&
+	       getsockopt(f->from, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
+bool flow_is_empty(const struct flow *f)
+{
+	return !f->residue && !f->in_pipe && f->urgent_byte < 0;
+}
+
+int flow_pump(struct splice *s, struct flow *f)
+{
+	int r;
+
+	if (!f->pending)
+		return pump(s, f);
+	/* before anything is read, and until all of it is written */
+	__atomic_store_n(f->pending, 1, __ATOMIC_SEQ_CST);
+	r = pump(s, f);
+	if (r >= 0 && flow_is_empty(f))
+		__atomic_store_n(f->pending, 0, __ATOMIC_SEQ_CST);
+	return r;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <linux/types.h>
 #include <stdint.h>
 
 #include "datapath/pipe_pool.h"
@@ -36,6 +37,8 @@ struct flow {
 	struct pipe_pair pipe;
 	struct residue *residue; /* what did not fit after a copy; heap */
 	uint64_t bytes;	/* that were written to `to` */
+	uint32_t reads; /* how often `from` had something */
+	__u64 *pending; /* the shunt's word for this flow; NULL: not on it */
 };
 
 enum flow_state {
@@ -49,6 +52,16 @@ int splice_init(struct splice *s);
 void splice_done(struct splice *s);
 
 void flow_init(struct flow *f, int from, int to);
+
+/*
+ * flow_was_reset - an end of file that was a reset: a send that was redirected
+ * to `from` may have taken the error with it. Only to be asked while nothing
+ * has shut `from` down: then only a reset closes it (tcp(7), TCP_CLOSE).
+ */
+bool flow_was_reset(const struct flow *f);
+
+/* flow_is_empty - has all that was read been written? */
+bool flow_is_empty(const struct flow *f);
 
 /* flow_done - bytes that were not written are dropped. */
 void flow_done(struct splice *s, struct flow *f);

@@ -36,7 +36,7 @@ static void on_released(struct connector *c, sa_family_t family, int error)
 static void on_reply(struct loop_source *source, uint32_t events)
 {
 	struct connector *c = (struct connector *)source;
-	struct socket_reply reply;
+	struct connector_reply reply;
 	int fds[CONNECTOR_BATCH];
 	size_t n = 0;
 	ssize_t len;
@@ -49,8 +49,12 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		c->lost(c);
 		return;
 	}
+	if (reply.type == CONNECTOR_CAPTURE) {
+		c->captured(c, reply.id, reply.result);
+		return;
+	}
 	if (reply.released)
-		on_released(c, reply.family, reply.error);
+		on_released(c, reply.family, reply.result);
 	else
 		hold(shelf_of(c, reply.family), fds, n);
 }
@@ -77,7 +81,8 @@ void connector_done(struct connector *c)
 void connector_fill(struct connector *c, const struct addr *target)
 {
 	struct connector_shelf *shelf = shelf_of(c, target->family);
-	struct socket_request request = {
+	struct connector_request request = {
+		.type = CONNECTOR_SOCKETS,
 		.target = *target,
 		.count = CONNECTOR_BATCH,
 	};
@@ -106,4 +111,30 @@ int connector_take(struct connector *c, const struct addr *target)
 		shelf->fds[shelf->n] = shelf->fds[shelf->n + shelf->held];
 	connector_fill(c, target);
 	return fd;
+}
+
+int connector_set_tools(struct connector *c, const struct shunt_tools *tools)
+{
+	struct connector_request request = { .type = CONNECTOR_TOOLS };
+	int fds[] = { tools->capture_fd, tools->rescue_fd };
+
+	return fd_send(c->source.fd, &request, sizeof(request), fds, 2);
+}
+
+int connector_rescue(struct connector *c)
+{
+	struct connector_request request = { .type = CONNECTOR_RESCUE };
+
+	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
+}
+
+int connector_capture(struct connector *c, uint32_t slot, uint64_t id)
+{
+	struct connector_request request = {
+		.type = CONNECTOR_CAPTURE,
+		.slot = slot,
+		.id = id,
+	};
+
+	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 }

@@ -12,11 +12,22 @@
 
 #include "base/addr.h"
 #include "base/loop.h"
+#include "datapath/shunt.h"
 
 /* What goes over the SOCK_SEQPACKET between the forwarder and the netns child. */
-struct socket_request {
-	struct addr target; /* where they will be connected to */
-	uint8_t count;	    /* ≤ CONNECTOR_BATCH */
+enum connector_request_type {
+	CONNECTOR_SOCKETS,
+	CONNECTOR_TOOLS,   /* with the descriptors of struct shunt_tools; no reply */
+	CONNECTOR_CAPTURE, /* of the sender of a slot */
+	CONNECTOR_RESCUE,  /* of those that are marked; no reply */
+};
+
+struct connector_request {
+	uint8_t type;
+	uint8_t count;	    /* SOCKETS: ≤ CONNECTOR_BATCH */
+	struct addr target; /* SOCKETS: where they will be connected to */
+	uint32_t slot;	    /* CAPTURE */
+	uint64_t id;	    /* CAPTURE: comes back in the reply */
 };
 
 /*
@@ -24,10 +35,12 @@ struct socket_request {
  * when the netns child has closed its own copies. Only then may they be used:
  * a copy elsewhere would keep a closed socket in this process's epoll set.
  */
-struct socket_reply {
+struct connector_reply {
+	uint8_t type;
 	uint8_t family;
 	bool released;
-	int32_t error; /* 0 or -errno of socket(2) */
+	int32_t result; /* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture() */
+	uint64_t id;
 };
 
 #define CONNECTOR_BATCH 32
@@ -46,8 +59,16 @@ struct connector {
 	struct connector_shelf v4, v6;
 	/* @error: 0 or -errno */
 	void (*refilled)(struct connector *c, sa_family_t family, int error);
+	void (*captured)(struct connector *c, uint64_t id, int result);
 	void (*lost)(struct connector *c); /* the netns child is gone */
 };
+
+/* connector_set_tools - the netns child gets copies. Returns 0 or -errno. */
+int connector_set_tools(struct connector *c, const struct shunt_tools *tools);
+
+/* connector_capture - ask for a capture; `captured` tells. 0 or -errno. */
+int connector_capture(struct connector *c, uint32_t slot, uint64_t id);
+int connector_rescue(struct connector *c);
 
 /*
  * connector_init - take over @fd, the forwarder's end of the socket.

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/timer.h"
+#include "forwarder/capture.h"
 #include "forwarder/protocol.h"
 #include "forwarder/sandbox.h"
 
@@ -107,6 +108,11 @@ static void on_refilled(struct connector *c, sa_family_t family, int error)
 		resume(f);
 }
 
+static void on_captured(struct connector *c, uint64_t id, int result)
+{
+	capture_tell((void *)((char *)c - offsetof(struct forwarder, connector)), result);
+}
+
 static void on_netns_lost(struct connector *c)
 {
 	struct forwarder *f =
@@ -164,10 +170,23 @@ static void on_timer(struct loop_source *source, uint32_t events)
 		resume(f);
 }
 
-static int setup(const struct forwarder_request *request)
+static int setup(struct forwarder *f, const struct forwarder_request *request,
+		 struct error *err)
 {
+	int r = 0;
+
 	log_init(request->setup.log_level, request->setup.log_json);
-	return sandbox_enter();
+	if (request->setup.datapath == DATAPATH_SHUNT) {
+		r = shunt_open(false, &f->shunt, err);
+		if (r < 0)
+			return r;
+		f->tools = shunt_tools(f->shunt);
+		if (shunt_keeps_fionread(f->shunt) <= 0)
+			log_warn("on this kernel FIONREAD is wrong on the shunt: "
+				 "applications that ask it (nginx for uploads, Java, .NET) "
+				 "need --datapath=splice");
+	}
+	return sandbox_enter(f->shunt != NULL);
 }
 
 static int take_listeners(struct forwarder *f, uint16_t container_port, int *fds,
@@ -199,13 +218,15 @@ static int start(struct forwarder *f, const struct forwarder_request *request)
 	f->target4 = request->start.target4;
 	f->target6 = request->start.target6;
 	f->started = true;
+	if (f->shunt)
+		connector_set_tools(&f->connector, &f->tools);
 	has_socket(f, &f->target4);
 	has_socket(f, &f->target6);
 	return 0;
 }
 
 static int obey(struct forwarder *f, const struct forwarder_request *request,
-		int *fds, size_t n)
+		int *fds, size_t n, struct error *err)
 {
 	if (request->type == FORWARDER_LISTEN)
 		return take_listeners(f, request->listen.container_port, fds, n);
@@ -213,7 +234,7 @@ static int obey(struct forwarder *f, const struct forwarder_request *request,
 		fd_close(fds[i]);
 	switch (request->type) {
 	case FORWARDER_SETUP:
-		return setup(request);
+		return setup(f, request, err);
 	case FORWARDER_START:
 		return start(f, request);
 	default:
@@ -227,6 +248,7 @@ static void on_request(struct loop_source *source, uint32_t events)
 		(void *)((char *)source - offsetof(struct forwarder, supervisor));
 	struct forwarder_request request;
 	struct forwarder_reply reply;
+	struct error err = { "" };
 	int fds[FD_PASS_MAX];
 	size_t n = 0;
 	ssize_t len;
@@ -245,8 +267,17 @@ static void on_request(struct loop_source *source, uint32_t events)
 			finish_all(f);
 		return;
 	}
-	reply.error = obey(f, &request, fds, n);
+	reply.error = obey(f, &request, fds, n, &err);
+	memcpy(reply.text, err.text, sizeof(reply.text));
 	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
+}
+
+static void on_outs(struct loop_source *source, uint32_t events)
+{
+	struct forwarder *f =
+		(void *)((char *)source - offsetof(struct forwarder, outs_source));
+
+	loop_turn(&f->outs, 0);
 }
 
 static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
@@ -258,12 +289,19 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 	LIST_INIT(&f->pairs);
 	f->connector.refilled = on_refilled;
 	f->connector.lost = on_netns_lost;
+	f->connector.captured = on_captured;
 	f->fd_limit = fd_raise_nofile();
 	fd_set_nonblock(netns_fd);
 	r = splice_init(&f->splice);
 	if (r < 0)
 		return r;
 	r = loop_init(&f->loop);
+	if (r < 0)
+		return r;
+	r = loop_init(&f->outs);
+	if (r >= 0)
+		r = loop_add(&f->loop, &f->outs_source, f->outs.epoll_fd, EPOLLIN,
+			     on_outs);
 	if (r < 0)
 		return r;
 	r = timer_add(&f->loop, &f->timer, on_timer);
@@ -290,8 +328,10 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 		log_error("forwarder: %s", errno_text(r));
 	connector_done(&f.connector);
 	timer_done(&f.timer);
+	loop_done(&f.outs);
 	loop_done(&f.loop);
 	splice_done(&f.splice);
+	shunt_close(f.shunt);
 	fd_close(supervisor_fd);
 	return r < 0 ? 1 : 0;
 }

@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "datapath/datapath.h"
+#include "datapath/shunt.h"
 #include "datapath/splice.h"
 #include "forwarder/connector.h"
 #include "forwarder/listener.h"
@@ -21,12 +23,16 @@ struct forwarder {
 	struct loop_source timer; /* retry after exhaustion; end of draining */
 	struct connector connector;
 	struct splice splice;
+	struct shunt *shunt; /* NULL: splice alone */
+	struct shunt_tools tools;
+	struct loop outs; /* in `loop`: room in a shunt's targets, see pair.c */
+	struct loop_source outs_source;
 	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
 	struct listener_list listeners, paused;
 	struct pair_list pairs;
 	unsigned long pairs_open, listeners_open, fd_limit;
 	bool started, draining;
-	struct log_limit exhausted_limit;
+	struct log_limit exhausted_limit, capture_limit;
 };
 
 /*

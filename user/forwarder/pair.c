@@ -2,13 +2,13 @@
 #include "forwarder/pair.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "forwarder/capture.h"
 #include "forwarder/forwarder.h"
 
 #define LEG_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
@@ -17,11 +17,14 @@ static void pair_free(struct pair *pair)
 {
 	struct forwarder *forwarder = pair->forwarder;
 
+	shunt_pair_close(forwarder->shunt, &pair->shunt);
 	flow_done(&forwarder->splice, &pair->up);
 	flow_done(&forwarder->splice, &pair->down);
 	LIST_REMOVE(pair, entry);
 	loop_forget(&pair->client.source);
+	loop_forget(&pair->client.room);
 	loop_forget(&pair->container.source);
+	loop_forget(&pair->container.room);
 	fd_close(pair->up.from);
 	fd_close(pair->up.to);
 	free(pair);
@@ -100,6 +103,8 @@ static int pump(struct pair *pair, struct flow *flow, struct leg *from,
 	if (r == FLOW_WAITS && !flow->writable)
 		return want_out(to);
 	if (r == FLOW_ENDED) {
+		if (!other_ended && flow_was_reset(flow))
+			return -ECONNRESET;
 		*ended = true;
 		if (!other_ended && shutdown(flow->to, SHUT_WR) < 0)
 			return -errno;
@@ -165,8 +170,12 @@ static void on_leg(struct leg *leg, uint32_t events, struct flow *out,
 		return;
 	}
 	/* an error that neither flow met, as one of them has to wait */
-	if (run(pair) && (events & EPOLLERR))
+	if (!run(pair))
+		return;
+	if (events & EPOLLERR)
 		break_up(pair, -ECONNRESET);
+	else if (pair->forwarder->shunt)
+		capture_consider(pair);
 }
 
 static void on_client(struct loop_source *source, uint32_t events)

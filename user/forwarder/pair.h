@@ -26,6 +26,7 @@
 
 #include "base/addr.h"
 #include "base/loop.h"
+#include "datapath/shunt.h"
 #include "datapath/splice.h"
 
 struct forwarder;
@@ -36,6 +37,8 @@ struct leg {
 	struct loop_source source;
 	struct pair *pair;
 	bool wants_out; /* EPOLLOUT is watched: only once a write has blocked */
+	bool room_told; /* the first event of `room` came: the others are news */
+	struct loop_source room; /* of a shunt's target, in forwarder->outs */
 };
 
 struct pair {
@@ -45,6 +48,8 @@ struct pair {
 	bool up_ended, down_ended;
 	struct leg client, container;
 	struct flow up, down;
+	struct shunt_pair shunt;
+	bool up_tried, down_tried; /* to be captured */
 };
 
 LIST_HEAD(pair_list, pair);

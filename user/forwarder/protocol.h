@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/error.h"
 
 enum forwarder_request_type {
 	FORWARDER_SETUP,  /* once, first */
@@ -21,6 +22,7 @@ struct forwarder_request {
 	uint32_t type;
 	union {
 		struct {
+			uint8_t datapath;  /* enum datapath */
 			uint8_t log_level; /* enum log_level */
 			bool log_json;
 		} setup;
@@ -43,4 +45,5 @@ struct forwarder_request {
 
 struct forwarder_reply {
 	int32_t error; /* 0 or -errno */
+	char text[ERROR_TEXT_MAX]; /* what failed, when error does not say it */
 };

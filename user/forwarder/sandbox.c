@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 #include "base/cleanup.h"
+#include "datapath/shunt.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define HAS_SANITIZER true /* its own system calls are many */
@@ -42,7 +43,17 @@ static void release(void *p)
 	seccomp_release(*(scmp_filter_ctx *)p);
 }
 
-static int filter_system_calls(void)
+static int allow_bpf(scmp_filter_ctx ctx)
+{
+	int r = 0;
+
+	for (const int *c = shunt_bpf_commands(); *c >= 0 && r >= 0; c++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)*c));
+	return r;
+}
+
+static int filter_system_calls(bool bpf)
 {
 	_cleanup_(release) scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
@@ -56,10 +67,11 @@ static int filter_system_calls(void)
 		if (r < 0)
 			return r;
 	}
-	return seccomp_load(ctx);
+	r = bpf ? allow_bpf(ctx) : 0;
+	return r < 0 ? r : seccomp_load(ctx);
 }
 
-int sandbox_enter(void)
+int sandbox_enter(bool bpf)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
 	/* the bounding set needs CAP_SETPCAP; without it there is little to bound */
@@ -67,5 +79,5 @@ int sandbox_enter(void)
 		return -EPERM;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return HAS_SANITIZER ? 0 : filter_system_calls();
+	return HAS_SANITIZER ? 0 : filter_system_calls(bpf);
 }

@@ -6,5 +6,10 @@
  */
 #pragma once
 
-/* sandbox_enter - Returns 0 or -errno. */
-int sandbox_enter(void);
+#include <stdbool.h>
+
+/*
+ * sandbox_enter - @bpf: keep the few commands of bpf(2) that the shunt uses
+ * while it runs. Returns 0 or -errno.
+ */
+int sandbox_enter(bool bpf);

@@ -62,6 +62,9 @@ int forwarder_call(struct client *c, const struct forwarder_request *request,
 	if (fd_send(c->fd, request, sizeof(*request), fds, n) < 0 ||
 	    fd_recv(c->fd, &reply, sizeof(reply), NULL, 0, &unused) != sizeof(reply))
 		return gone(c, "forwarder", err);
+	if (reply.error < 0 && *reply.text)
+		return error_set(err, reply.error, "%.*s", (int)sizeof(reply.text) - 1,
+				 reply.text);
 	if (reply.error < 0)
 		return error_errno(err, reply.error, "the forwarder refused a request");
 	return 0;

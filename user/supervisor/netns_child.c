@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "datapath/shunt.h"
 #include "forwarder/connector.h"
 #include "supervisor/command.h"
 #include "supervisor/ipv6.h"
@@ -25,11 +27,12 @@ struct netns_child {
 	struct loop loop;
 	struct loop_source control, forwarder;
 	struct command command;
+	struct shunt_tools tools; /* -1: none */
 	int accept_dad; /* to be restored; -1: nothing */
 	int exit_status;
 };
 
-static int make_sockets(const struct socket_request *request, int *fds, size_t *ret_n)
+static int make_sockets(const struct connector_request *request, int *fds, size_t *ret_n)
 {
 	bool local = netns_has_address(&request->target);
 	size_t n = 0;
@@ -45,16 +48,47 @@ static int make_sockets(const struct socket_request *request, int *fds, size_t *
 	return n ? 0 : fd;
 }
 
-static void on_socket_request(struct loop_source *source, uint32_t events)
+static void supply_sockets(int to, const struct connector_request *request)
 {
-	struct socket_request request;
-	struct socket_reply reply;
-	int fds[CONNECTOR_BATCH];
-	size_t n = 0, unused;
-	ssize_t len;
-	int r;
+	struct connector_reply reply = {
+		.type = CONNECTOR_SOCKETS,
+		.family = (uint8_t)request->target.family,
+	};
+	int fds[CONNECTOR_BATCH], r;
+	size_t n = 0;
 
-	len = fd_recv(source->fd, &request, sizeof(request), NULL, 0, &unused);
+	reply.result = make_sockets(request, fds, &n);
+	r = fd_send(to, &reply, sizeof(reply), fds, n);
+	if (r < 0)
+		reply.result = r;
+	for (size_t i = 0; i < n; i++)
+		fd_close(fds[i]);
+	reply.released = true;
+	fd_send(to, &reply, sizeof(reply), NULL, 0);
+}
+
+static void capture(int to, const struct shunt_tools *tools,
+		    const struct connector_request *request)
+{
+	struct connector_reply reply = {
+		.type = CONNECTOR_CAPTURE,
+		.id = request->id,
+		.result = shunt_capture(tools, request->slot),
+	};
+
+	fd_send(to, &reply, sizeof(reply), NULL, 0);
+}
+
+static void on_forwarder(struct loop_source *source, uint32_t events)
+{
+	struct netns_child *c =
+		(void *)((char *)source - offsetof(struct netns_child, forwarder));
+	struct connector_request request;
+	int fds[2] = { -1, -1 };
+	size_t n = 0;
+	ssize_t len;
+
+	len = fd_recv(source->fd, &request, sizeof(request), fds, 2, &n);
 	if (len == -EAGAIN)
 		return;
 	if (len != sizeof(request)) {
@@ -62,15 +96,23 @@ static void on_socket_request(struct loop_source *source, uint32_t events)
 		loop_del(source);
 		return;
 	}
-	reply = (struct socket_reply){ .family = (uint8_t)request.target.family };
-	reply.error = make_sockets(&request, fds, &n);
-	r = fd_send(source->fd, &reply, sizeof(reply), fds, n);
-	if (r < 0)
-		reply.error = r;
-	for (size_t i = 0; i < n; i++)
-		fd_close(fds[i]);
-	reply.released = true;
-	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
+	switch (request.type) {
+	case CONNECTOR_SOCKETS:
+		supply_sockets(source->fd, &request);
+		break;
+	case CONNECTOR_TOOLS:
+		c->tools.capture_fd = TAKE_FD(fds[0]);
+		c->tools.rescue_fd = TAKE_FD(fds[1]);
+		break;
+	case CONNECTOR_CAPTURE:
+		capture(source->fd, &c->tools, &request);
+		break;
+	case CONNECTOR_RESCUE:
+		shunt_rescue(&c->tools);
+		break;
+	}
+	fd_close(fds[0]);
+	fd_close(fds[1]);
 }
 
 static int setup(const struct netns_request *request, struct error *err)
@@ -138,7 +180,8 @@ static void run(struct netns_child *c, const struct netns_request *request)
 	else /* init must not keep a pipe open that COMMAND has closed */
 		fd_close_all_but((int[]){ STDERR_FILENO, c->control.fd,
 					  c->forwarder.fd, c->loop.epoll_fd,
-					  c->command.sigchld.fd }, 5);
+					  c->command.sigchld.fd, c->tools.capture_fd,
+					  c->tools.rescue_fd }, 7);
 }
 
 static void on_control(struct loop_source *source, uint32_t events)
@@ -174,7 +217,7 @@ static void on_control(struct loop_source *source, uint32_t events)
 
 int netns_child_main(int control_fd, int forwarder_fd, char **command)
 {
-	static struct netns_child c = { .accept_dad = -1 };
+	static struct netns_child c = { .accept_dad = -1, .tools = { -1, -1 } };
 	int r;
 
 	process_die_with_parent();
@@ -187,7 +230,7 @@ int netns_child_main(int control_fd, int forwarder_fd, char **command)
 		r = loop_add(&c.loop, &c.control, control_fd, EPOLLIN, on_control);
 	if (r >= 0)
 		r = loop_add(&c.loop, &c.forwarder, forwarder_fd, EPOLLIN,
-			     on_socket_request);
+			     on_forwarder);
 	if (r >= 0 && command)
 		r = command_init(&c.command, &c.loop, command, on_command_end);
 	if (r >= 0)

@@ -38,6 +38,7 @@ static int start_forwarder(struct supervisor *s, int sockets_fd, struct error *e
 	r = client_spawn(&s->forwarder, "@forwarder", sockets_fd, &spec, err);
 	if (r < 0)
 		return r;
+	request.setup.datapath = (uint8_t)s->datapath;
 	request.setup.log_level = (uint8_t)log_level_get();
 	request.setup.log_json = log_is_json();
 	return forwarder_call(&s->forwarder, &request, NULL, 0, err);
@@ -237,13 +238,9 @@ static void tell_what_runs(const struct config *c, const struct addr *to4,
 static int start_forwarding(struct supervisor *s, struct error *err)
 {
 	struct forwarder_request request = { .type = FORWARDER_START };
-	enum datapath datapath;
 	int r;
 
 	r = find_target(s, &request.start.target4, &request.start.target6, err);
-	if (r < 0)
-		return r;
-	r = datapath_select(s->config->datapath, &datapath, err);
 	if (r < 0)
 		return r;
 	r = forwarder_call(&s->forwarder, &request, NULL, 0, err);
@@ -252,7 +249,7 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	publish_tell(s->config->specs, s->config->n_specs, s->host_ports);
 	if (s->config->n_specs)
 		tell_what_runs(s->config, &request.start.target4, &request.start.target6,
-			       datapath);
+			       s->datapath);
 	return 0;
 }
 
@@ -346,7 +343,6 @@ int supervisor_main(const struct config *config)
 {
 	static struct supervisor s;
 	struct error err = { "" };
-	enum datapath unused;
 	int r;
 
 	s.config = config;
@@ -361,7 +357,7 @@ int supervisor_main(const struct config *config)
 	r = s.host_ports ? remember_inherited(&s, &err) :
 			   error_errno(&err, -ENOMEM, "cannot start");
 	if (r >= 0)
-		r = datapath_select(config->datapath, &unused, &err);
+		r = datapath_select(config->datapath, &s.datapath, &err);
 	if (r >= 0)
 		r = supervisor_watch_begin(&s, &err);
 	if (r >= 0)

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The shunt: the application's own sendmsg() puts its bytes into the write
+ * queue of the socket that leads to the receiver, and the relay is skipped.
+ *
+ * S, the sender, is connected to R, a socket of the forwarder, which relays
+ * to T. Three facts make a redirection exact:
+ *  - every byte that S ever sent on its own leg was read from R:
+ *    write_seq(S) == copied_seq(R), both read under S's lock; nothing can be
+ *    under way between two numbers that are equal;
+ *  - every byte that was read from R is written to T: `pending` is 0. The
+ *    forwarder sets it before it reads and clears it after it has written;
+ *  - T has room, so that the push cannot fail and leave S without a wake-up.
+ * Otherwise the bytes take S's own leg and ring the forwarder's doorbell.
+ */
+#include "vmlinux/vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "shunt_abi.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define O_NONBLOCK 04000
+#define SEND_SHUTDOWN 2
+#define AF_INET6 10
+#define SOL_SOCKET 1
+#define SO_SNDBUF 7
+
+/* A and B, without a program: where to redirect to, and where to look. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} targets SEC(".maps");
+
+/* S, with the verdict below. The key is the flow's id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} senders SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct shunt_flow);
+} flows SEC(".maps");
+
+/* What S carries; the addresses are for probe reads, which cannot fault. */
+struct sender {
+	__u64 id;
+	__u64 target_key;
+	__u32 slot;
+	__u32 any;
+	struct tcp_sock *relay;
+	struct tcp_sock *target;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct sender);
+} sender_of SEC(".maps");
+
+static __always_inline int is_blocking(struct sock *sk)
+{
+	return !(BPF_CORE_READ(sk, sk_socket, file, f_flags) & O_NONBLOCK);
+}
+
+static __always_inline int has_room(struct sock *target, __u32 size)
+{
+	__u64 sndbuf = (__u32)BPF_CORE_READ(target, sk_sndbuf);
+	__u64 queued = (__u32)BPF_CORE_READ(target, sk_wmem_queued);
+
+	return queued + size + 128 < sndbuf - sndbuf / 4;
+}
+
+static __always_inline int is_open(struct sock *sk)
+{
+	return !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown) & SEND_SHUTDOWN) &&
+	       !BPF_CORE_READ(sk, sk_err);
+}
+
+SEC("sk_msg")
+int shunt_verdict(struct sk_msg_md *msg)
+{
+	struct bpf_sock *bpf_sk = msg->sk;
+	struct shunt_flow *flow;
+	struct sender *sender;
+	struct tcp_sock *s, *relay;
+	__u32 slot;
+	__u64 key;
+
+	if (!bpf_sk)
+		return SK_PASS;
+	sender = bpf_sk_storage_get(&sender_of, bpf_sk, 0, 0);
+	if (!sender)
+		return SK_PASS;
+	slot = sender->slot;
+	flow = bpf_map_lookup_elem(&flows, &slot);
+	if (!flow || flow->id != sender->id)
+		return SK_PASS;
+	s = bpf_skc_to_tcp_sock(bpf_sk);
+	if (!s)
+		return SK_PASS;
+	if (s->inet_conn.icsk_ulp_ops)
+		return SK_PASS;
+	if (!sender->any && is_blocking((struct sock *)s))
+		return SK_PASS;
+	relay = sender->relay;
+	if (s->write_seq != BPF_CORE_READ(relay, copied_seq))
+		return SK_PASS;
+	/* a full barrier: `pending` is looked at after copied_seq */
+	if (__sync_fetch_and_add(&flow->pending, 0))
+		return SK_PASS;
+	if (!is_open((struct sock *)sender->target) ||
+	    (!has_room((struct sock *)sender->target, msg->size)))
+		return SK_PASS;
+	key = sender->target_key;
+	if (bpf_msg_redirect_hash(msg, &targets, &key, 0) != SK_PASS)
+		return SK_PASS; /* T is gone: the application must not see EACCES */
+	return SK_PASS;
+}
+
+/* S's addresses are R's, seen from the other end. Returns the tuple's length. */
+static __always_inline __u32 tuple_of_sender(struct tcp_sock *relay,
+					     struct bpf_sock_tuple *tuple)
+{
+	struct sock *r = (struct sock *)relay;
+	struct in6_addr far;
+
+	BPF_CORE_READ_INTO(&far, r, __sk_common.skc_v6_daddr);
+	if (BPF_CORE_READ(r, __sk_common.skc_family) == AF_INET6 &&
+	    !(far.in6_u.u6_addr32[0] == 0 && far.in6_u.u6_addr32[1] == 0 &&
+	      far.in6_u.u6_addr32[2] == bpf_htonl(0xffff))) {
+		BPF_CORE_READ_INTO(&tuple->ipv6.saddr, r, __sk_common.skc_v6_rcv_saddr);
+		__builtin_memcpy(&tuple->ipv6.daddr, &far, sizeof(far));
+		tuple->ipv6.sport = bpf_htons(BPF_CORE_READ(r, __sk_common.skc_num));
+		tuple->ipv6.dport = BPF_CORE_READ(r, __sk_common.skc_dport);
+		return sizeof(tuple->ipv6);
+	}
+	tuple->ipv4.saddr = BPF_CORE_READ(r, __sk_common.skc_rcv_saddr);
+	tuple->ipv4.daddr = BPF_CORE_READ(r, __sk_common.skc_daddr);
+	tuple->ipv4.sport = bpf_htons(BPF_CORE_READ(r, __sk_common.skc_num));
+	tuple->ipv4.dport = BPF_CORE_READ(r, __sk_common.skc_dport);
+	return sizeof(tuple->ipv4);
+}
+
+static __always_inline int is_suitable(struct tcp_sock *s)
+{
+	struct sock *sk = (struct sock *)s;
+
+	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED &&
+	       !BPF_CORE_READ(s, inet_conn.icsk_ulp_ops) &&
+	       !(BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_ZEROCOPY));
+}
+
+static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *flow,
+				       __u32 slot, struct tcp_sock *relay,
+				       struct tcp_sock *target)
+{
+	struct sender *sender;
+	__u64 id = flow->id;
+
+	sender = bpf_sk_storage_get(&sender_of, s, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!sender)
+		return SHUNT_REFUSED;
+	sender->id = id;
+	sender->slot = slot;
+	sender->any = flow->any;
+	sender->target_key = flow->target;
+	sender->relay = relay;
+	sender->target = target;
+	if (bpf_map_update_elem(&senders, &id, s, BPF_NOEXIST)) {
+		bpf_sk_storage_delete(&sender_of, s);
+		return SHUNT_REFUSED;
+	}
+	return SHUNT_CAPTURED;
+}
+
+/*
+ * Run by user space (BPF_PROG_RUN) in the network namespace of S, with the
+ * slot in mark. It finds S by its addresses, at once, however many sockets
+ * the namespace holds.
+ */
+SEC("tc")
+int shunt_capture(struct __sk_buff *skb)
+{
+	struct bpf_sock *relay_sk, *target_sk = 0, *sk = 0;
+	struct bpf_sock_tuple tuple = {};
+	struct tcp_sock *relay, *target, *s;
+	struct shunt_flow *flow;
+	int r = SHUNT_NO_FLOW;
+	__u32 slot = skb->mark, len;
+	__u64 key;
+
+	flow = bpf_map_lookup_elem(&flows, &slot);
+	if (!flow || !flow->id)
+		return SHUNT_NO_FLOW;
+	key = flow->relay;
+	relay_sk = bpf_map_lookup_elem(&targets, &key);
+	if (!relay_sk)
+		return SHUNT_NO_FLOW;
+	key = flow->target;
+	target_sk = bpf_map_lookup_elem(&targets, &key);
+	if (!target_sk)
+		goto out;
+	relay = bpf_skc_to_tcp_sock(relay_sk);
+	target = bpf_skc_to_tcp_sock(target_sk);
+	if (!relay || !target)
+		goto out;
+	r = SHUNT_NO_SENDER;
+	len = tuple_of_sender(relay, &tuple);
+	if (len == sizeof(tuple.ipv6))
+		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6),
+					BPF_F_CURRENT_NETNS, 0);
+	else
+		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4),
+					BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		goto out;
+	s = bpf_skc_to_tcp_sock(sk);
+	if (!s || !is_suitable(s))
+		r = SHUNT_UNSUITABLE;
+	else if (!flow->any && is_blocking((struct sock *)s))
+		r = SHUNT_BLOCKING;
+	else
+		r = bind_sender(s, flow, slot, relay, target);
+out:
+	if (sk)
+		bpf_sk_release(sk);
+	if (target_sk)
+		bpf_sk_release(target_sk);
+	bpf_sk_release(relay_sk);
+	return r;
+}
+
+/*
+ * A push that failed all the same (memory pressure, writers that raced) gave
+ * the application EAGAIN although its own socket is writable, so no edge would
+ * ever come. Setting SO_SNDBUF calls S's sk_write_space: a real EPOLLOUT. Only
+ * an iterator may do that; it walks all sockets of the network namespace that
+ * it was made in, and is needed next to never.
+ */
+SEC("iter/tcp")
+int shunt_rescue(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct shunt_flow *flow;
+	struct sender *sender;
+	struct tcp_sock *s;
+	__u32 slot;
+	int sndbuf;
+
+	if (!skc)
+		return 0;
+	s = bpf_skc_to_tcp_sock(skc);
+	if (!s)
+		return 0;
+	sender = bpf_sk_storage_get(&sender_of, s, 0, 0);
+	if (!sender)
+		return 0;
+	slot = sender->slot;
+	flow = bpf_map_lookup_elem(&flows, &slot);
+	if (!flow || flow->id != sender->id || !flow->rescue)
+		return 0;
+	flow->rescue = 0;
+	/* the kernel doubles what it is given: the value stays */
+	sndbuf = ((struct sock *)s)->sk_sndbuf >> 1;
+	bpf_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+	return 0;
+}

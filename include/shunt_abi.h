@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The contract between bpf/shunt.bpf.c and user/datapath/shunt.c: what lies
+ * in the maps, and what the capture program is told and answers.
+ */
+#pragma once
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+/*
+ * One flow, in an array that user space maps: its index is the slot. A sender
+ * is bound to a flow by the flow's id, which is never used twice, so a slot
+ * that has a new owner means nothing to the old one's sender.
+ */
+struct shunt_flow {
+	__u64 id;      /* 0: the slot is free */
+	__u64 target;  /* key of T in `targets` */
+	__u64 relay;   /* key of R in `targets` */
+	__u64 pending; /* not 0: what was read from R is not yet written to T */
+	__u64 any;     /* capture a sender although its file blocks */
+	__u64 rescue;  /* S is to be woken by the rescue program, which clears it */
+};
+
+_Static_assert(sizeof(struct shunt_flow) == 48, "user space and BPF agree");
+
+/* What the capture program returns. */
+enum shunt_capture {
+	SHUNT_CAPTURED = 1,
+	SHUNT_NO_FLOW,	  /* the slot is free, or A or B is not in `targets` */
+	SHUNT_NO_SENDER,  /* not in this network namespace */
+	SHUNT_BLOCKING,	  /* its file has no O_NONBLOCK */
+	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), MSG_ZEROCOPY, or no longer open */
+	SHUNT_REFUSED,	  /* the map did not take it: full, or in another's */
+};

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shunt datapath, user space's side of bpf/shunt.bpf.c. A connection
+ * starts on splice; once a direction carries enough, its sender is captured
+ * and redirects to the receiver's leg by itself. Whatever is not redirected
+ * goes on over splice, at any time, in order.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "shunt_abi.h"
+
+struct shunt; /* maps and programs; they vanish with the process */
+
+/*
+ * shunt_keeps_fionread - does FIONREAD on a captured socket tell how much
+ * waits to be read? Linux 929e30f93125 (6.6.128, 6.12.75, 6.18.14, 6.19) made
+ * it 0 until 04af4efde58a. Asked of this kernel, on a pair of its own.
+ * Returns 1, 0, or -errno.
+ */
+int shunt_keeps_fionread(struct shunt *s);
+
+/* shunt_bpf_commands - of bpf(2), all that is used after shunt_open(); -1 ends them. */
+const int *shunt_bpf_commands(void);
+
+/* One connection. Zeroed: not (yet) on the shunt. */
+struct shunt_pair {
+	uint64_t client_key, container_key; /* in `targets`; 0: none */
+	uint64_t up_id, down_id;
+	uint32_t up_slot, down_slot;
+};
+
+/*
+ * shunt_open - load the programs, which takes CAP_BPF, CAP_NET_ADMIN and
+ * CAP_PERFMON. @any: capture blocking senders as well (datapaths.md, rule 1).
+ * Returns 0 or -errno with @err set.
+ */
+int shunt_open(bool any, struct shunt **ret, struct error *err);
+void shunt_close(struct shunt *s);
+
+/*
+ * What a process in another network namespace needs to look for senders there:
+ * the capture program, and the link from which its rescue iterator is made.
+ */
+struct shunt_tools {
+	int capture_fd, rescue_fd;
+};
+
+/* shunt_tools - the descriptors stay @s's. */
+struct shunt_tools shunt_tools(const struct shunt *s);
+
+/*
+ * shunt_pair_open - prepare a connection: both sockets become targets, both
+ * flows get a slot. Returns 0 or -errno: -ENOSPC when the maps are full.
+ */
+int shunt_pair_open(struct shunt *s, struct shunt_pair *p, int client_fd,
+		    int container_fd);
+
+/* shunt_pair_close - before the sockets are closed; harmless when not open. */
+void shunt_pair_close(struct shunt *s, struct shunt_pair *p);
+
+/*
+ * shunt_pending - the word of a flow that says that bytes are on their way
+ * through this process: not 0 before they are read, 0 after all are written.
+ */
+__u64 *shunt_pending(struct shunt *s, uint32_t slot);
+
+/*
+ * shunt_capture - look for the sender of @slot in this process's network
+ * namespace and take it. No privilege is needed, only the descriptor.
+ * Returns an enum shunt_capture or -errno.
+ */
+int shunt_capture(const struct shunt_tools *tools, uint32_t slot);
+
+/*
+ * shunt_ask_rescue - mark the sender of @slot; false when it is marked already.
+ * shunt_rescue - wake all marked senders of this process's network namespace.
+ * Returns 0 or -errno.
+ */
+bool shunt_ask_rescue(struct shunt *s, uint32_t slot);
+int shunt_rescue(const struct shunt_tools *tools);

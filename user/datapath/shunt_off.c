@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* In the place of shunt.c in a program that was built with BPF=0. */
+#include <errno.h>
+#include <stddef.h>
+
+#include "datapath/shunt.h"
+
+int shunt_open(bool any, struct shunt **ret, struct error *err)
+{
+	return error_set(err, -EOPNOTSUPP,
+			 "datapath shunt: this program was built without BPF (make BPF=0): "
+			 "use --datapath=splice or auto");
+}
+
+int shunt_keeps_fionread(struct shunt *s)
+{
+	return -EOPNOTSUPP;
+}
+
+const int *shunt_bpf_commands(void)
+{
+	static const int none = -1;
+
+	return &none;
+}
+
+void shunt_close(struct shunt *s)
+{
+}
+
+struct shunt_tools shunt_tools(const struct shunt *s)
+{
+	return (struct shunt_tools){ -1, -1 };
+}
+
+int shunt_pair_open(struct shunt *s, struct shunt_pair *p, int client_fd,
+		    int container_fd)
+{
+	return -EOPNOTSUPP;
+}
+
+void shunt_pair_close(struct shunt *s, struct shunt_pair *p)
+{
+}
+
+__u64 *shunt_pending(struct shunt *s, uint32_t slot)
+{
+	return NULL;
+}
+
+int shunt_capture(const struct shunt_tools *tools, uint32_t slot)
+{
+	return -EOPNOTSUPP;
+}
+
+bool shunt_ask_rescue(struct shunt *s, uint32_t slot)
+{
+	return false;
+}
+
+int shunt_rescue(const struct shunt_tools *tools)
+{
+	return -EOPNOTSUPP;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forwarder/capture.h"
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "forwarder/forwarder.h"
+
+void capture_tell(struct forwarder *f, int result)
+{
+	/* a client on another machine is none of this namespace's: as expected */
+	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
+	    result == SHUNT_NO_FLOW)
+		return;
+	if (log_allowed(&f->capture_limit))
+		log_warn("a connection stays on splice: %s",
+			 result == SHUNT_BLOCKING ? "its application blocks" :
+			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, or ending" :
+			 result == SHUNT_REFUSED ? "another sockmap has its socket" :
+						   errno_text(result));
+}
+
+/* A flow that carried this much is worth a capture: it costs some 10 µs. */
+static bool is_busy(const struct flow *f)
+{
+	return f->bytes >= 64 * 1024 || f->reads >= 32;
+}
+
+static void rescue(struct pair *pair, bool client)
+{
+	struct forwarder *f = pair->forwarder;
+
+	/* room in A is what C waits for, and room in B what D does */
+	if (!shunt_ask_rescue(f->shunt, client ? pair->shunt.down_slot :
+						 pair->shunt.up_slot))
+		return;
+	if (client)
+		connector_rescue(&f->connector);
+	else
+		shunt_rescue(&f->tools);
+}
+
+/*
+ * Room in a target, without a write of ours that had waited for it: a
+ * redirected one has failed (tcp_sendmsg set SOCK_NOSPACE), and the sender
+ * got EAGAIN although its own socket is writable. EPOLLOUT is watched apart,
+ * since an edge on another event would report it as well.
+ */
+static void on_room(struct loop_source *source, uint32_t events)
+{
+	struct leg *leg = (void *)((char *)source - offsetof(struct leg, room));
+	struct pair *pair = leg->pair;
+	bool client = leg == &pair->client;
+	bool had_room = client ? pair->down.writable : pair->up.writable;
+	bool first = !leg->room_told;
+
+	leg->room_told = true;
+	if (!first && had_room && (events & EPOLLOUT) &&
+	    !(events & (EPOLLERR | EPOLLHUP)))
+		rescue(pair, client);
+}
+
+/* From here on the word of the flow tells what is on its way through here. */
+static int prepare_flow(struct forwarder *f, struct flow *flow, uint32_t slot,
+			struct leg *target)
+{
+	flow->pending = shunt_pending(f->shunt, slot);
+	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
+	return loop_add(&f->outs, &target->room, flow->to, EPOLLOUT | EPOLLET, on_room);
+}
+
+void capture_consider(struct pair *pair)
+{
+	struct forwarder *f = pair->forwarder;
+	bool up = !pair->up_tried && !pair->up_ended && is_busy(&pair->up);
+	bool down = !pair->down_tried && !pair->down_ended && is_busy(&pair->down);
+
+	if (!up && !down)
+		return;
+	pair->up_tried |= up;
+	pair->down_tried |= down;
+	if (!pair->shunt.client_key &&
+	    shunt_pair_open(f->shunt, &pair->shunt, pair->up.from, pair->up.to) < 0) {
+		pair->up_tried = pair->down_tried = true;
+		return;
+	}
+	if (up && prepare_flow(f, &pair->up, pair->shunt.up_slot, &pair->container) >= 0)
+		capture_tell(f, shunt_capture(&f->tools, pair->shunt.up_slot));
+	if (down && prepare_flow(f, &pair->down, pair->shunt.down_slot, &pair->client) >= 0)
+		connector_capture(&f->connector, pair->shunt.down_slot,
+				  pair->shunt.down_id);
+}
