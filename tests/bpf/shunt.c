@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shunt's maps and programs, loaded and run on two connections
+ *
+ *     D ──── A  (the forwarder)  B ──── C
+ *
+ * with this program in the place of the forwarder: what makes a redirection
+ * exact, and what must keep a sender off it. Named after the rules of
+ * bpf/shunt.bpf.c.
+ */
+#include <sys/wait.h>
+
+#include "datapath/shunt.h"
+#include "kernel/socket.h"
+
+struct bench {
+	struct shunt *shunt;
+	struct shunt_pair pair;
+	int left[2];  /* D, A */
+	int right[2]; /* B, C */
+};
+
+#define D(b) ((b)->left[0])
+#define A(b) ((b)->left[1])
+#define B(b) ((b)->right[0])
+#define C(b) ((b)->right[1])
+
+static void begin(struct bench *b, struct shunt *shunt, int size)
+{
+	*b = (struct bench){ .shunt = shunt };
+	tcp_pair_sized(b->left, size);
+	tcp_pair(b->right);
+	MUST(shunt_pair_open(shunt, &b->pair, A(b), B(b)) < 0 ? -1 : 0);
+	*shunt_pending(shunt, b->pair.up_slot) = 0;
+	*shunt_pending(shunt, b->pair.down_slot) = 0;
+}
+
+static void end(struct bench *b)
+{
+	shunt_pair_close(b->shunt, &b->pair);
+	close_pair(b->left);
+	close_pair(b->right);
+}
+
+static int capture_slot(struct shunt *shunt, uint32_t slot)
+{
+	struct shunt_tools tools = shunt_tools(shunt);
+
+	return shunt_capture(&tools, slot);
+}
+
+static int capture_server(struct bench *b)
+{
+	return capture_slot(b->shunt, b->pair.down_slot);
+}
+
+/* What @fd gets next: the text, "" for nothing now. */
+static const char *arrived(int fd)
+{
+	static char text[64];
+	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static bool waits_for(int fd, const char *want)
+{
+	wait_for(fd, POLLIN);
+	return strcmp(arrived(fd), want) == 0;
+}
+
+static bool say(int fd, const char *text)
+{
+	return send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+	       (ssize_t)strlen(text);
+}
+
+static void test_redirects(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "a non-blocking sender is captured");
+	tap_ok(say(C(&b), "direct"), "its send succeeds");
+	tap_ok(waits_for(D(&b), "direct"), "the bytes are at the receiver");
+	tap_ok(!*arrived(B(&b)), "and not on the relay leg");
+	tap_ok(say(D(&b), "back") && waits_for(A(&b), "back"),
+	       "the other direction is not concerned");
+	end(&b);
+}
+
+static void test_hand_over(struct shunt *shunt)
+{
+	struct bench b;
+	__u64 *pending;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	pending = shunt_pending(shunt, b.pair.down_slot);
+	tap_ok(say(C(&b), "one"), "sent before the capture");
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured with bytes on the way");
+	tap_ok(say(C(&b), "two"), "sent while they are not read");
+	tap_ok(!*arrived(D(&b)), "nothing overtakes them");
+	*pending = 1;
+	tap_ok(waits_for(B(&b), "onetwo"), "the relay leg has both, in order");
+	tap_ok(say(C(&b), "three"), "sent while they are read and not yet written");
+	tap_ok(!*arrived(D(&b)), "nothing overtakes those either");
+	tap_ok(waits_for(B(&b), "three"), "it took the relay leg");
+	*pending = 0;
+	tap_ok(say(C(&b), "four") && waits_for(D(&b), "four"),
+	       "all read and all written: direct from here on");
+	end(&b);
+}
+
+static void test_room(struct shunt *shunt)
+{
+	static char block[16384];
+	struct bench b;
+	int sent = 0;
+
+	begin(&b, shunt, 8192);
+	set_nonblock(C(&b), true);
+	set_option(A(&b), SOL_SOCKET, SO_SNDBUF, 65536);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured, and nobody reads");
+	while (sent < 1000 && send(C(&b), block, sizeof(block), MSG_DONTWAIT) > 0 &&
+	       !(poll_now(B(&b), POLLIN) & POLLIN))
+		sent++;
+	tap_ok(sent > 0 && sent < 1000, "a target without room sends to the relay leg");
+	tap_diag("after %d writes of 16 KiB", sent);
+	end(&b);
+}
+
+/* A push that fails although the verdict saw room. */
+static void test_rescue(struct shunt *shunt)
+{
+	static char block[65536];
+	struct shunt_tools tools = shunt_tools(shunt);
+	struct bench b;
+	int epoll, i;
+
+	begin(&b, shunt, 8192);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	set_option(A(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+	for (i = 0; i < 1000 && send(C(&b), block, sizeof(block), MSG_DONTWAIT) > 0; i++)
+		;
+	tap_ok(i < 1000 && !poll_now(B(&b), POLLIN), "EAGAIN, and nothing was relayed");
+	epoll = watch(C(&b), EPOLLOUT | EPOLLET);
+	tap_edge(epoll, EPOLLOUT, "the sender's own socket is writable");
+	tap_edge(epoll, 0, "so that no edge will come by itself");
+	tap_ok(shunt_ask_rescue(shunt, b.pair.down_slot), "a rescue is asked for");
+	tap_ok(!shunt_ask_rescue(shunt, b.pair.down_slot), "once");
+	tap_is(shunt_rescue(&tools), 0, "and made");
+	tap_edge(epoll, EPOLLOUT, "the edge is there");
+	tap_ok(shunt_ask_rescue(shunt, b.pair.down_slot), "the next one can be asked for");
+	close(epoll);
+	end(&b);
+}
+
+static void test_missing_target(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	close(A(&b));
+	tap_ok(say(C(&b), "late") && waits_for(B(&b), "late"),
+	       "a target that is gone means the relay leg, not EACCES");
+	b.left[1] = (int)MUST(dup(D(&b)));
+	end(&b);
+}
+
+static void test_blocking(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	tap_is(capture_server(&b), SHUNT_BLOCKING, "a blocking sender is left alone");
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "it is taken once it is non-blocking");
+	set_nonblock(C(&b), false);
+	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
+	       "one that blocks again takes the relay leg");
+	end(&b);
+}
+
+static void test_unsuitable(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	set_option(C(&b), SOL_SOCKET, SO_ZEROCOPY, 1);
+	tap_is(capture_server(&b), SHUNT_UNSUITABLE, "SO_ZEROCOPY is left alone");
+	end(&b);
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	MUST(shutdown(C(&b), SHUT_WR));
+	tap_is(capture_server(&b), SHUNT_UNSUITABLE, "so is one that has shut down");
+	end(&b);
+}
+
+static void test_release(struct shunt *shunt)
+{
+	struct bench b;
+	uint32_t slot;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	slot = b.pair.down_slot;
+	shunt_pair_close(shunt, &b.pair);
+	tap_ok(say(C(&b), "plain") && waits_for(B(&b), "plain"),
+	       "a sender that is let go is plain TCP again");
+	tap_is(capture_slot(shunt, slot), SHUNT_NO_FLOW,
+	       "its slot is free");
+	tap_is(shunt_pair_open(shunt, &b.pair, A(&b), B(&b)), 0, "both can be had again");
+	*shunt_pending(shunt, b.pair.down_slot) = 0;
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "and so can the sender");
+	tap_ok(say(C(&b), "again") && waits_for(D(&b), "again"), "under its new id");
+	end(&b);
+}
+
+/* The netns child has no capability but the descriptor of the program. */
+static void test_elsewhere(struct shunt *shunt)
+{
+	struct bench b;
+	int status;
+	pid_t pid;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	pid = (pid_t)MUST(fork());
+	if (pid == 0) {
+		MUST(unshare(CLONE_NEWNET));
+		_exit(capture_server(&b) == SHUNT_NO_SENDER ? 0 : 1);
+	}
+	MUST(waitpid(pid, &status, 0));
+	tap_is(status, 0, "a capture looks into its own network namespace only");
+	pid = (pid_t)MUST(fork());
+	if (pid == 0) {
+		MUST(setresuid(65534, 65534, 65534));
+		_exit(capture_server(&b) == SHUNT_CAPTURED ? 0 : 1);
+	}
+	MUST(waitpid(pid, &status, 0));
+	tap_is(status, 0, "and needs no capability");
+	end(&b);
+}
+
+int main(void)
+{
+	struct shunt *shunt, *insisting;
+	struct error err;
+	struct bench b;
+
+	if (shunt_open(false, &shunt, &err) < 0)
+		tap_skip_all(err.text);
+	test_redirects(shunt);
+	test_hand_over(shunt);
+	test_room(shunt);
+	test_rescue(shunt);
+	test_missing_target(shunt);
+	test_blocking(shunt);
+	test_unsuitable(shunt);
+	test_release(shunt);
+	test_elsewhere(shunt);
+	shunt_close(shunt);
+
+	MUST(shunt_open(true, &insisting, &err) < 0 ? -1 : 0);
+	begin(&b, insisting, 0);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "--datapath=shunt takes blocking ones");
+	tap_ok(say(C(&b), "direct") && waits_for(D(&b), "direct"), "and redirects them");
+	end(&b);
+	shunt_close(insisting);
+	return tap_end();
+}
