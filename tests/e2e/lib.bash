@@ -77,9 +77,10 @@ our_pids() {
 	done
 }
 
-# Name spaces made by others come and go, ours are called pstest-*.
+# Namespaces made by others come and go, ours are called pstest-*; the first `ip netns add` of
+# a machine makes /run/netns itself a mount.
 mounts_list() {
-	awk '$5 !~ "^/run/netns/" || $5 ~ "^/run/netns/pstest-'"$$"'-" { print $4, $5, $9 }' \
+	awk '$5 !~ "^/run/netns(/|$)" || $5 ~ "^/run/netns/pstest-'"$$"'-" { print $4, $5, $9 }' \
 		/proc/self/mountinfo
 }
 
