@@ -52,7 +52,7 @@ $(O)/%.o: %.c $(O)/flags
 # BPF: one object for all kernels (CO-RE), embedded as a skeleton.
 $(O)/vmlinux/vmlinux.h:
 	@mkdir -p $(@D)
-	@command -v clang bpftool >/dev/null || \
+	@command -v clang >/dev/null && command -v bpftool >/dev/null || \
 		{ echo "clang and bpftool are missing: sudo make deps, or make BPF=0" >&2; exit 1; }
 	@[ -r $(or $(VMLINUX_H),$(VMLINUX_BTF)) ] || \
 		{ echo "cannot read $(or $(VMLINUX_H),$(VMLINUX_BTF)): name the kernel's types by VMLINUX_BTF= or VMLINUX_H=, or make BPF=0" >&2; exit 1; }
