@@ -59,11 +59,17 @@ bool forwarder_may_accept(struct forwarder *f)
 
 void forwarder_exhausted(struct forwarder *f, int r, const char *what)
 {
-	if (log_allowed(&f->exhausted_limit))
-		log_warn("%s: %s: %lu connections are open, the limit is %lu file "
-			 "descriptors; new connections wait until some close "
-			 "(raise the hard limit: ulimit -Hn)",
-			 what, errno_text(r), f->pairs_open, f->fd_limit);
+	if (log_allowed(&f->exhausted_limit)) {
+		if (r == -EMFILE)
+			log_warn("%s: %s: %lu connections are open, the limit is %lu file "
+				 "descriptors; new connections wait until some close "
+				 "(raise the hard limit: ulimit -Hn)",
+				 what, errno_text(r), f->pairs_open, f->fd_limit);
+		else
+			log_warn("%s: %s: %lu connections are open; new ones wait, and it "
+				 "is tried again ten times a second",
+				 what, errno_text(r), f->pairs_open);
+	}
 	if (!f->draining)
 		timer_set(&f->timer, RETRY_MS);
 }
@@ -173,7 +179,7 @@ static void on_timer(struct loop_source *source, uint32_t events)
 static int setup(struct forwarder *f, const struct forwarder_request *request,
 		 struct error *err)
 {
-	int r = 0;
+	int r;
 
 	log_init(request->setup.log_level, request->setup.log_json);
 	if (request->setup.datapath == DATAPATH_SHUNT) {
@@ -181,7 +187,11 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		if (r < 0)
 			return r;
 		f->tools = shunt_tools(f->shunt);
-		if (shunt_keeps_fionread(f->shunt) <= 0)
+		r = shunt_keeps_fionread(f->shunt);
+		if (r < 0)
+			return error_errno(err, r, "the shunt fails its first trial here: "
+					   "use --datapath=splice");
+		if (r == 0)
 			log_warn("on this kernel FIONREAD is wrong on the shunt: "
 				 "applications that ask it (nginx for uploads, Java, .NET) "
 				 "need --datapath=splice");
