@@ -161,6 +161,9 @@ int netns_socket(int family, bool local)
 	_cleanup_close_ int fd = -1;
 	int r;
 
+	/* whoever took over the forwarder gets TCP sockets from here, no others */
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;

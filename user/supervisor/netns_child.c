@@ -101,6 +101,8 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 		supply_sockets(source->fd, &request);
 		break;
 	case CONNECTOR_TOOLS:
+		fd_close(c->tools.capture_fd);
+		fd_close(c->tools.rescue_fd);
 		c->tools.capture_fd = TAKE_FD(fds[0]);
 		c->tools.rescue_fd = TAKE_FD(fds[1]);
 		break;
