@@ -30,6 +30,17 @@ same() {
 		nice -n 5 sh -c 'pwd; umask; ulimit -aS; ulimit -aH; nice; cat /proc/self/oom_score_adj'
 }
 
+@test "ports in TIME_WAIT are reused inside, and the host's setting stays" {
+	local file=/proc/sys/net/ipv4/tcp_tw_reuse who before
+
+	before=$(<$file)
+	for who in root user; do
+		as $who
+		[ "$(in_run --network none -- cat $file)" = 1 ]
+		[ "$(<$file)" = "$before" ]
+	done
+}
+
 @test "environment" {
 	native=$(env -i A=1 "B C"=$'2\n3' PATH=/nowhere /usr/bin/env -0 | od -c)
 	inside=$(env -i A=1 "B C"=$'2\n3' PATH=/nowhere "$PORTSHUNT" run --network none \
