@@ -58,7 +58,6 @@ struct sender {
 	__u64 id;
 	__u64 target_key;
 	__u32 slot;
-	__u32 any;
 	struct tcp_sock *relay;
 	struct tcp_sock *target;
 };
@@ -89,6 +88,19 @@ static __always_inline int is_open(struct sock *sk)
 	       !BPF_CORE_READ(sk, sk_err);
 }
 
+/*
+ * What the application did after the capture: it blocks now, speaks TLS by the
+ * kernel (a redirection would send plain text), or wants to be told when its
+ * pages are sent (MSG_ZEROCOPY), which a captured socket gets wrong.
+ */
+static __always_inline int became_unsuitable(struct tcp_sock *s)
+{
+	struct sock *sk = (struct sock *)s;
+
+	return s->inet_conn.icsk_ulp_ops || is_blocking(sk) ||
+	       (sk->__sk_common.skc_flags & (1UL << SOCK_ZEROCOPY));
+}
+
 SEC("sk_msg")
 int shunt_verdict(struct sk_msg_md *msg)
 {
@@ -111,10 +123,10 @@ int shunt_verdict(struct sk_msg_md *msg)
 	s = bpf_skc_to_tcp_sock(bpf_sk);
 	if (!s)
 		return SK_PASS;
-	if (s->inet_conn.icsk_ulp_ops)
+	if (became_unsuitable(s)) {
+		flow->evict = 1; /* these bytes wake the forwarder, which sees it */
 		return SK_PASS;
-	if (!sender->any && is_blocking((struct sock *)s))
-		return SK_PASS;
+	}
 	relay = sender->relay;
 	if (s->write_seq != BPF_CORE_READ(relay, copied_seq))
 		return SK_PASS;
@@ -125,8 +137,9 @@ int shunt_verdict(struct sk_msg_md *msg)
 	    (!has_room((struct sock *)sender->target, msg->size)))
 		return SK_PASS;
 	key = sender->target_key;
-	if (bpf_msg_redirect_hash(msg, &targets, &key, 0) != SK_PASS)
-		return SK_PASS; /* T is gone: the application must not see EACCES */
+	/* a target that is gone leaves SK_PASS in force: no EACCES for the application */
+	if (bpf_msg_redirect_hash(msg, &targets, &key, 0) == SK_PASS)
+		flow->redirected += msg->size;
 	return SK_PASS;
 }
 
@@ -175,7 +188,6 @@ static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *fl
 		return SHUNT_REFUSED;
 	sender->id = id;
 	sender->slot = slot;
-	sender->any = flow->any;
 	sender->target_key = flow->target;
 	sender->relay = relay;
 	sender->target = target;
@@ -188,7 +200,7 @@ static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *fl
 
 /*
  * Run by user space (BPF_PROG_RUN) in the network namespace of S, with the
- * slot in mark. It finds S by its addresses, at once, however many sockets
+ * slot in mark and the flow's id in cb. It finds S by its addresses, at once, however many sockets
  * the namespace holds.
  */
 SEC("tc")
@@ -199,11 +211,11 @@ int shunt_capture(struct __sk_buff *skb)
 	struct tcp_sock *relay, *target, *s;
 	struct shunt_flow *flow;
 	int r = SHUNT_NO_FLOW;
+	__u64 key, id = skb->cb[0] | (__u64)skb->cb[1] << 32;
 	__u32 slot = skb->mark, len;
-	__u64 key;
 
 	flow = bpf_map_lookup_elem(&flows, &slot);
-	if (!flow || !flow->id)
+	if (!flow || !id || flow->id != id)
 		return SHUNT_NO_FLOW;
 	key = flow->relay;
 	relay_sk = bpf_map_lookup_elem(&targets, &key);
@@ -230,7 +242,7 @@ int shunt_capture(struct __sk_buff *skb)
 	s = bpf_skc_to_tcp_sock(sk);
 	if (!s || !is_suitable(s))
 		r = SHUNT_UNSUITABLE;
-	else if (!flow->any && is_blocking((struct sock *)s))
+	else if (is_blocking((struct sock *)s))
 		r = SHUNT_BLOCKING;
 	else
 		r = bind_sender(s, flow, slot, relay, target);

@@ -15,15 +15,17 @@
  * that has a new owner means nothing to the old one's sender.
  */
 struct shunt_flow {
-	__u64 id;      /* 0: the slot is free */
-	__u64 target;  /* key of T in `targets` */
-	__u64 relay;   /* key of R in `targets` */
-	__u64 pending; /* not 0: what was read from R is not yet written to T */
-	__u64 any;     /* capture a sender although its file blocks */
-	__u64 rescue;  /* S is to be woken by the rescue program, which clears it */
+	__u64 id;	  /* 0: the slot is free */
+	__u64 target;	  /* key of T in `targets` */
+	__u64 relay;	  /* key of R in `targets` */
+	__u64 pending;	  /* not 0: what was read from R is not yet written to T */
+	__u64 redirected; /* bytes that S was to put into T; counted before the push */
+	__u32 rescue;	  /* S is to be woken by the rescue program, which clears it */
+	__u32 evict;	  /* set by the verdict: S became what is never captured */
+	__u64 unused[2];  /* one flow, one cache line */
 };
 
-_Static_assert(sizeof(struct shunt_flow) == 48, "user space and BPF agree");
+_Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree");
 
 /* What the capture program returns. */
 enum shunt_capture {

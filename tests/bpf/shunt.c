@@ -42,16 +42,16 @@ static void end(struct bench *b)
 	close_pair(b->right);
 }
 
-static int capture_slot(struct shunt *shunt, uint32_t slot)
+static int capture_flow(struct shunt *shunt, uint32_t slot, uint64_t id)
 {
 	struct shunt_tools tools = shunt_tools(shunt);
 
-	return shunt_capture(&tools, slot);
+	return shunt_capture(&tools, slot, id);
 }
 
 static int capture_server(struct bench *b)
 {
-	return capture_slot(b->shunt, b->pair.down_slot);
+	return capture_flow(b->shunt, b->pair.down_slot, b->pair.down_id);
 }
 
 /* What @fd gets next: the text, "" for nothing now. */
@@ -85,6 +85,7 @@ static void test_redirects(struct shunt *shunt)
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "a non-blocking sender is captured");
 	tap_ok(say(C(&b), "direct"), "its send succeeds");
 	tap_ok(waits_for(D(&b), "direct"), "the bytes are at the receiver");
+	tap_is((int)shunt_redirected(shunt, b.pair.down_slot), 6, "and counted");
 	tap_ok(!*arrived(B(&b)), "and not on the relay leg");
 	tap_ok(say(D(&b), "back") && waits_for(A(&b), "back"),
 	       "the other direction is not concerned");
@@ -181,9 +182,28 @@ static void test_blocking(struct shunt *shunt)
 	tap_is(capture_server(&b), SHUNT_BLOCKING, "a blocking sender is left alone");
 	set_nonblock(C(&b), true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "it is taken once it is non-blocking");
+	tap_ok(!shunt_wants_eviction(shunt, b.pair.down_slot), "and may stay");
 	set_nonblock(C(&b), false);
 	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
 	       "one that blocks again takes the relay leg");
+	tap_ok(shunt_wants_eviction(shunt, b.pair.down_slot), "and is to be let go");
+	shunt_evict(shunt, b.pair.down_id);
+	set_nonblock(C(&b), true);
+	tap_ok(say(C(&b), "plain") && waits_for(B(&b), "plain"), "it is plain TCP again");
+	end(&b);
+}
+
+static void test_late_zerocopy(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	set_option(C(&b), SOL_SOCKET, SO_ZEROCOPY, 1);
+	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
+	       "SO_ZEROCOPY set later means the relay leg");
+	tap_ok(shunt_wants_eviction(shunt, b.pair.down_slot), "and to be let go");
 	end(&b);
 }
 
@@ -207,17 +227,20 @@ static void test_release(struct shunt *shunt)
 {
 	struct bench b;
 	uint32_t slot;
+	uint64_t id;
 
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
 	slot = b.pair.down_slot;
+	id = b.pair.down_id;
 	shunt_pair_close(shunt, &b.pair);
 	tap_ok(say(C(&b), "plain") && waits_for(B(&b), "plain"),
 	       "a sender that is let go is plain TCP again");
-	tap_is(capture_slot(shunt, slot), SHUNT_NO_FLOW,
-	       "its slot is free");
+	tap_is(capture_flow(shunt, slot, id), SHUNT_NO_FLOW, "its slot is free");
 	tap_is(shunt_pair_open(shunt, &b.pair, A(&b), B(&b)), 0, "both can be had again");
+	tap_is(capture_flow(shunt, slot, id), SHUNT_NO_FLOW,
+	       "a capture that comes late does not take the slot's new owner");
 	*shunt_pending(shunt, b.pair.down_slot) = 0;
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "and so can the sender");
 	tap_ok(say(C(&b), "again") && waits_for(D(&b), "again"), "under its new id");
@@ -252,11 +275,10 @@ static void test_elsewhere(struct shunt *shunt)
 
 int main(void)
 {
-	struct shunt *shunt, *insisting;
+	struct shunt *shunt;
 	struct error err;
-	struct bench b;
 
-	if (shunt_open(false, &shunt, &err) < 0)
+	if (shunt_open(&shunt, &err) < 0)
 		tap_skip_all(err.text);
 	test_redirects(shunt);
 	test_hand_over(shunt);
@@ -264,16 +286,10 @@ int main(void)
 	test_rescue(shunt);
 	test_missing_target(shunt);
 	test_blocking(shunt);
+	test_late_zerocopy(shunt);
 	test_unsuitable(shunt);
 	test_release(shunt);
 	test_elsewhere(shunt);
 	shunt_close(shunt);
-
-	MUST(shunt_open(true, &insisting, &err) < 0 ? -1 : 0);
-	begin(&b, insisting, 0);
-	tap_is(capture_server(&b), SHUNT_CAPTURED, "--datapath=shunt takes blocking ones");
-	tap_ok(say(C(&b), "direct") && waits_for(D(&b), "direct"), "and redirects them");
-	end(&b);
-	shunt_close(insisting);
 	return tap_end();
 }

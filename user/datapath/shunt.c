@@ -21,7 +21,6 @@ struct shunt {
 	struct shunt_bpf *bpf;
 	struct shunt_flow *flows; /* the map's memory */
 	size_t flows_size;
-	bool any;
 	uint64_t next_id;
 	uint32_t *free_slots;
 	uint32_t n_free, n_slots;
@@ -61,14 +60,13 @@ static int map_flows(struct shunt *s)
 	return 0;
 }
 
-int shunt_open(bool any, struct shunt **ret, struct error *err)
+int shunt_open(struct shunt **ret, struct error *err)
 {
 	struct shunt *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return error_errno(err, -ENOMEM, "cannot load the shunt");
-	s->any = any;
 	libbpf_set_print(on_libbpf_log);
 	s->bpf = shunt_bpf__open_and_load();
 	r = s->bpf ? 0 : -errno;
@@ -143,8 +141,9 @@ static uint32_t take_slot(struct shunt *s, uint64_t target, uint64_t relay,
 	flow->target = target;
 	flow->relay = relay;
 	flow->pending = 1;
-	flow->any = s->any;
+	flow->redirected = 0;
 	flow->rescue = 0;
+	flow->evict = 0;
 	*ret_id = ++s->next_id;
 	__atomic_store_n(&flow->id, *ret_id, __ATOMIC_SEQ_CST);
 	return slot;
@@ -200,10 +199,28 @@ __u64 *shunt_pending(struct shunt *s, uint32_t slot)
 	return &s->flows[slot].pending;
 }
 
-int shunt_capture(const struct shunt_tools *tools, uint32_t slot)
+uint64_t shunt_redirected(const struct shunt *s, uint32_t slot)
+{
+	return __atomic_load_n(&s->flows[slot].redirected, __ATOMIC_RELAXED);
+}
+
+bool shunt_wants_eviction(const struct shunt *s, uint32_t slot)
+{
+	return __atomic_load_n(&s->flows[slot].evict, __ATOMIC_RELAXED);
+}
+
+void shunt_evict(struct shunt *s, uint64_t id)
+{
+	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &id);
+}
+
+int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id)
 {
 	char packet[64] = { 0 }; /* the least that a program of this type is run on */
-	struct __sk_buff context = { .mark = slot };
+	struct __sk_buff context = {
+		.mark = slot,
+		.cb = { (uint32_t)id, (uint32_t)(id >> 32) },
+	};
 	LIBBPF_OPTS(bpf_test_run_opts, options,
 		    .data_in = packet, .data_size_in = sizeof(packet),
 		    .ctx_in = &context, .ctx_size_in = sizeof(context));

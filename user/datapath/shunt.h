@@ -35,10 +35,9 @@ struct shunt_pair {
 
 /*
  * shunt_open - load the programs, which takes CAP_BPF, CAP_NET_ADMIN and
- * CAP_PERFMON. @any: capture blocking senders as well (datapaths.md, rule 1).
- * Returns 0 or -errno with @err set.
+ * CAP_PERFMON. Returns 0 or -errno with @err set.
  */
-int shunt_open(bool any, struct shunt **ret, struct error *err);
+int shunt_open(struct shunt **ret, struct error *err);
 void shunt_close(struct shunt *s);
 
 /*
@@ -68,12 +67,22 @@ void shunt_pair_close(struct shunt *s, struct shunt_pair *p);
  */
 __u64 *shunt_pending(struct shunt *s, uint32_t slot);
 
+/* shunt_redirected - bytes that the sender of @slot put into its target by itself. */
+uint64_t shunt_redirected(const struct shunt *s, uint32_t slot);
+
 /*
- * shunt_capture - look for the sender of @slot in this process's network
- * namespace and take it. No privilege is needed, only the descriptor.
+ * shunt_wants_eviction - did the sender of @slot become what is never captured?
+ * Its bytes take the relay leg already. shunt_evict - it is plain TCP again.
+ */
+bool shunt_wants_eviction(const struct shunt *s, uint32_t slot);
+void shunt_evict(struct shunt *s, uint64_t id);
+
+/*
+ * shunt_capture - look for the sender of the flow @id in @slot in this
+ * process's network namespace and take it. No privilege is needed, only the descriptor.
  * Returns an enum shunt_capture or -errno.
  */
-int shunt_capture(const struct shunt_tools *tools, uint32_t slot);
+int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id);
 
 /*
  * shunt_ask_rescue - mark the sender of @slot; false when it is marked already.

@@ -5,7 +5,7 @@
 
 #include "datapath/shunt.h"
 
-int shunt_open(bool any, struct shunt **ret, struct error *err)
+int shunt_open(struct shunt **ret, struct error *err)
 {
 	return error_set(err, -EOPNOTSUPP,
 			 "datapath shunt: this program was built without BPF (make BPF=0): "
@@ -48,7 +48,21 @@ __u64 *shunt_pending(struct shunt *s, uint32_t slot)
 	return NULL;
 }
 
-int shunt_capture(const struct shunt_tools *tools, uint32_t slot)
+uint64_t shunt_redirected(const struct shunt *s, uint32_t slot)
+{
+	return 0;
+}
+
+bool shunt_wants_eviction(const struct shunt *s, uint32_t slot)
+{
+	return false;
+}
+
+void shunt_evict(struct shunt *s, uint64_t id)
+{
+}
+
+int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id)
 {
 	return -EOPNOTSUPP;
 }

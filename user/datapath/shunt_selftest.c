@@ -71,7 +71,7 @@ int shunt_keeps_fionread(struct shunt *s)
 		r = shunt_pair_open(s, &pair, client.accepted, server.connected);
 	if (r < 0)
 		return r;
-	r = shunt_capture(&tools, pair.down_slot);
+	r = shunt_capture(&tools, pair.down_slot, pair.down_id);
 	if (r == SHUNT_CAPTURED)
 		r = fionread_of(server.accepted, server.connected) == 5;
 	else if (r > 0)

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "forwarder/capture.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "forwarder/forwarder.h"
 
-void capture_tell(struct forwarder *f, int result)
+void capture_tell(struct forwarder *f, const char *who, int result)
 {
+	if (result == SHUNT_CAPTURED)
+		log_debug("captured: the %s's socket", who);
 	/* a client on another machine is none of this namespace's: as expected */
 	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
 	    result == SHUNT_NO_FLOW)
 		return;
 	if (log_allowed(&f->capture_limit))
-		log_warn("a connection stays on splice: %s",
+		log_warn("a connection stays on splice: %s: %s", who,
 			 result == SHUNT_BLOCKING ? "its application blocks" :
 			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, or ending" :
 			 result == SHUNT_REFUSED ? "another sockmap has its socket" :
@@ -22,6 +25,18 @@ void capture_tell(struct forwarder *f, int result)
 }
 
 /* A flow that carried this much is worth a capture: it costs some 10 µs. */
+static void evict(struct pair *pair, bool up)
+{
+	struct forwarder *f = pair->forwarder;
+	struct shunt_pair *p = &pair->shunt;
+
+	if (!shunt_wants_eviction(f->shunt, up ? p->up_slot : p->down_slot))
+		return;
+	log_debug("let go: the %s blocks now, or turned to kTLS or zero copy",
+		  up ? "client" : "container");
+	shunt_evict(f->shunt, up ? p->up_id : p->down_id);
+}
+
 static bool is_busy(const struct flow *f)
 {
 	return f->bytes >= 64 * 1024 || f->reads >= 32;
@@ -70,12 +85,30 @@ static int prepare_flow(struct forwarder *f, struct flow *flow, uint32_t slot,
 	return loop_add(&f->outs, &target->room, flow->to, EPOLLOUT | EPOLLET, on_room);
 }
 
+void capture_summary(const struct pair *pair)
+{
+	const struct shunt *s = pair->forwarder->shunt;
+	const struct shunt_pair *p = &pair->shunt;
+	bool on = p->client_key != 0;
+
+	if (log_level_get() < LOG_DEBUG)
+		return;
+	log_debug("connection ended: up %" PRIu64 " bytes relayed, %" PRIu64
+		  " redirected; down %" PRIu64 " relayed, %" PRIu64 " redirected",
+		  pair->up.bytes, on ? shunt_redirected(s, p->up_slot) : 0,
+		  pair->down.bytes, on ? shunt_redirected(s, p->down_slot) : 0);
+}
+
 void capture_consider(struct pair *pair)
 {
 	struct forwarder *f = pair->forwarder;
 	bool up = !pair->up_tried && !pair->up_ended && is_busy(&pair->up);
 	bool down = !pair->down_tried && !pair->down_ended && is_busy(&pair->down);
 
+	if (pair->shunt.client_key) {
+		evict(pair, true);
+		evict(pair, false);
+	}
 	if (!up && !down)
 		return;
 	pair->up_tried |= up;
@@ -86,7 +119,8 @@ void capture_consider(struct pair *pair)
 		return;
 	}
 	if (up && prepare_flow(f, &pair->up, pair->shunt.up_slot, &pair->container) >= 0)
-		capture_tell(f, shunt_capture(&f->tools, pair->shunt.up_slot));
+		capture_tell(f, "client", shunt_capture(&f->tools, pair->shunt.up_slot,
+							pair->shunt.up_id));
 	if (down && prepare_flow(f, &pair->down, pair->shunt.down_slot, &pair->client) >= 0)
 		connector_capture(&f->connector, pair->shunt.down_slot,
 				  pair->shunt.down_id);

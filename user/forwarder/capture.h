@@ -16,5 +16,11 @@ struct forwarder;
  */
 void capture_consider(struct pair *pair);
 
-/* capture_tell - an enum shunt_capture or -errno: log why not, not too often. */
-void capture_tell(struct forwarder *f, int result);
+/*
+ * capture_tell - an enum shunt_capture or -errno of "client" or "container":
+ * log why not, not too often.
+ */
+void capture_tell(struct forwarder *f, const char *who, int result);
+
+/* capture_summary - at the end of a pair, for the debug log. */
+void capture_summary(const struct pair *pair);

@@ -116,7 +116,8 @@ static void on_refilled(struct connector *c, sa_family_t family, int error)
 
 static void on_captured(struct connector *c, uint64_t id, int result)
 {
-	capture_tell((void *)((char *)c - offsetof(struct forwarder, connector)), result);
+	capture_tell((void *)((char *)c - offsetof(struct forwarder, connector)),
+		     "container", result);
 }
 
 static void on_netns_lost(struct connector *c)
@@ -183,7 +184,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 
 	log_init(request->setup.log_level, request->setup.log_json);
 	if (request->setup.datapath == DATAPATH_SHUNT) {
-		r = shunt_open(false, &f->shunt, err);
+		r = shunt_open(&f->shunt, err);
 		if (r < 0)
 			return r;
 		f->tools = shunt_tools(f->shunt);

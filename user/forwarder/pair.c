@@ -17,6 +17,7 @@ static void pair_free(struct pair *pair)
 {
 	struct forwarder *forwarder = pair->forwarder;
 
+	capture_summary(pair);
 	shunt_pair_close(forwarder->shunt, &pair->shunt);
 	flow_done(&forwarder->splice, &pair->up);
 	flow_done(&forwarder->splice, &pair->down);

@@ -73,7 +73,7 @@ static void capture(int to, const struct shunt_tools *tools,
 	struct connector_reply reply = {
 		.type = CONNECTOR_CAPTURE,
 		.id = request->id,
-		.result = shunt_capture(tools, request->slot),
+		.result = shunt_capture(tools, request->slot, request->id),
 	};
 
 	fd_send(to, &reply, sizeof(reply), NULL, 0);
