@@ -33,8 +33,10 @@ BPF_TESTS := $(if $(BPF_ON),$(patsubst %.c,$(O)/%,$(wildcard tests/bpf/*.c)))
 KERNEL := $(patsubst %.c,$(O)/%,$(wildcard tests/kernel/*.c))
 FUZZ := $(patsubst %_fuzz.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
 PEER_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/peer/*.c))
-TEST_OBJS := $(PEER_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(BPF_TESTS:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
+TWIN_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/twin/*.c))
+TEST_OBJS := $(PEER_OBJS) $(TWIN_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(BPF_TESTS:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
 PEER := $(if $(PEER_OBJS),$(O)/tests/peer)
+TWIN := $(if $(TWIN_OBJS),$(O)/tests/twin)
 TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.sh tests/e2e/*.bats))
 MAN := $(patsubst user/man/%.scd,$(O)/man/%.gz,$(wildcard user/man/*.scd))
 
@@ -83,7 +85,9 @@ $(BPF_TESTS): %: %.o $(LIB_OBJS)
 $(KERNEL): LDLIBS_ALL :=
 $(FUZZ): %: %_fuzz.o $(O)/tests/fuzz/replay.o $(LIB_OBJS)
 $(O)/tests/peer: $(PEER_OBJS) $(filter $(O)/user/base/%,$(OBJS))
-$(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(O)/tests/peer:
+$(O)/tests/twin: $(TWIN_OBJS)
+$(O)/tests/twin: LDLIBS_ALL :=
+$(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(O)/tests/peer $(O)/tests/twin:
 	@echo "  LD   $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
@@ -102,11 +106,12 @@ demo: ## publish a web page of a fresh namespace and fetch it
 
 run-check: export PORTSHUNT = $(abspath $(O))/portshunt
 run-check: export PEER = $(abspath $(O))/tests/peer
+run-check: export TWIN = $(abspath $(O))/tests/twin
 run-check: export O := $(O)
 run-check: export STRICT := $(STRICT)
 run-check: export SAN := $(SAN)
 run-check: export V := $(V)
-run-check: all $(PEER) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
+run-check: all $(PEER) $(TWIN) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
 	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check}/*' --rules 'par=**' \
 		--exec tests/tools/run-test.sh $(TESTS)
 

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+# What two applications see of a connection is the same natively and through portshunt, on each
+# datapath: each case of tests/tools/twin, recorded and compared.
+#
+#	ONLY="send|recv until data"	these cases only
+#	KEEP=DIR			the records stay there
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+. tests/e2e/lib.bash
+
+JOBS=4
+TWIN=$(realpath "${TWIN:-build/tests/twin}")
+
+# Each way is a function that starts portshunt, after the name of its datapath; there are more
+# of one when it has to hold in other surroundings, as to what may change there.
+ways=(splice)
+[ "${BPF:-1}" = 0 ] || ways+=(shunt shunt_lowat shunt_turned)
+declare -A options=(
+	[splice]=""
+	[shunt]="--shunt --mode nonblocking,blocking,evicted"
+	[shunt_lowat]="--shunt --mode nonblocking"
+	[shunt_turned]="--shunt --mode turned --patience 1000"
+)
+
+# Differences that are known, as "way: case, mode", and why.
+known=(
+	"shunt_turned: *" "recv(2) that is woken without data says EAGAIN, until the first send"
+	"shunt*: send from a bad address, nonblocking" "tcp_bpf_sendmsg() says 0, not EFAULT"
+)
+
+skip() {
+	echo "1..0 # SKIP $1"
+	exit
+}
+
+# attach DATAPATH - with one published port for each case at a time.
+attach() {
+	portshunt_start attach --netns "$inside" --datapath "$1" \
+		-p 8000-$((7999 + JOBS)):7000-$((6999 + JOBS)) --child-ip 127.0.0.1 --child-ip ::1
+}
+
+way_splice() {
+	attach splice
+}
+
+way_shunt() {
+	attach shunt
+}
+
+way_shunt_turned() {
+	attach shunt
+}
+
+# The host says that little may wait unsent; the forwarder's sockets must not care.
+way_shunt_lowat() {
+	in_host sysctl -q net.ipv4.tcp_notsent_lowat=16384
+	attach shunt
+}
+
+in_host() {
+	nsenter --net="$outside" "$@"
+}
+
+# record DIR OPTION... - runs all cases.
+record() {
+	local out=$1
+
+	shift
+	mkdir "$out"
+	in_host "$TWIN" --netns "$inside" --out "$out" --port 7000 --host-port 8000 --jobs "$JOBS" \
+		--families "$families" "${only[@]}" "$@"
+}
+
+# reason_of "WAY: CASE, MODE" - sets $reason when the difference is known.
+reason_of() {
+	local i
+
+	reason=
+	for ((i = 0; i < ${#known[@]}; i += 2)); do
+		[[ $1 != ${known[i]} ]] || reason=${known[i + 1]}
+	done
+}
+
+# compare_case WAY CASE MODE - one line of TAP for both roles and all families.
+compare_case() {
+	local name="$1: $2, $3" file different=()
+
+	n=$((n + 1))
+	for file in "$records/native/$2.$3".*; do
+		cmp -s "$file" "$records/$1/${file##*/}" || different+=("${file##*/}")
+	done
+	reason_of "$name"
+	[ ! -e "$file" ] || [ ${#different[@]} != 0 ] || {
+		echo "ok $n - $name"
+		return
+	}
+	echo "not ok $n - $name${reason:+ # TODO $reason}"
+	[ -n "$reason" ] || failed=1
+	for file in "${different[@]}"; do
+		echo "# $file: natively (-) and through portshunt (+):"
+		diff -U 20 "$records/native/$file" "$records/$1/$file" | sed '1,3d; s/^/#  /'
+	done
+}
+
+run_way() {
+	local way=$1
+
+	if "way_$way"; then
+		record "$records/$way" ${options[$way]}
+		portshunt_stop || failed=1
+	fi
+	while IFS=$'\t' read -r name mode; do
+		compare_case "$way" "$name" "$mode"
+	done < <(cases_of "$way")
+}
+
+# cases_of WAY - lines "case<TAB>mode".
+cases_of() {
+	"$TWIN" --list "${only[@]}" ${options[$1]}
+}
+
+finish() {
+	e2e_teardown || failed=1
+	e2e_teardown_file
+	exit "$failed"
+}
+
+n=0 failed=0 BATS_TEST_NUMBER=1
+need_root
+e2e_setup_file
+e2e_setup
+trap finish EXIT
+netns_make host
+outside=$ns
+netns_make container
+inside=$ns
+wrap=(nsenter --net="$outside")
+families=4
+! has_ipv6 || families=46m
+records=${KEEP:-$dir/records}
+mkdir -p "$records"
+
+only=()
+IFS='|' read -ra names <<<"${ONLY:-}"
+for name in "${names[@]}"; do
+	only+=(--only "$name")
+done
+echo "1..$(for way in "${ways[@]}"; do cases_of "$way"; done | wc -l)"
+record "$records/native" --native
+for way in "${ways[@]}"; do
+	run_way "$way"
+done
