@@ -28,6 +28,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define AF_INET6 10
 #define SOL_SOCKET 1
 #define SO_SNDBUF 7
+#define SOCK_SNDBUF_LOCK 1
 
 /* A and B, without a program: where to redirect to, and where to look. */
 struct {
@@ -256,20 +257,28 @@ out:
 }
 
 /*
+ * What only an iterator may do, bpf_setsockopt() on a socket of somebody else.
+ * It walks all sockets of the network namespace that it was made in: 1 ms.
+ *
  * A push that failed all the same (memory pressure, writers that raced) gave
  * the application EAGAIN although its own socket is writable, so no edge would
- * ever come. Setting SO_SNDBUF calls S's sk_write_space: a real EPOLLOUT. Only
- * an iterator may do that; it walks all sockets of the network namespace that
- * it was made in, and is needed next to never.
+ * ever come. Setting SO_SNDBUF calls S's sk_write_space: a real EPOLLOUT.
+ *
+ * A queue of megabytes, which a socket on loopback gets from the start, is
+ * never empty again under a sender that is faster than the relay, so it would
+ * never be in step.
  */
+#define SHORT_QUEUE 65536
+
 SEC("iter/tcp")
-int shunt_rescue(struct bpf_iter__tcp *ctx)
+int shunt_walk(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *skc = ctx->sk_common;
 	struct shunt_flow *flow;
 	struct sender *sender;
 	struct tcp_sock *s;
 	__u32 slot;
+	__u32 ask;
 	int sndbuf;
 
 	if (!skc)
@@ -282,11 +291,15 @@ int shunt_rescue(struct bpf_iter__tcp *ctx)
 		return 0;
 	slot = sender->slot;
 	flow = bpf_map_lookup_elem(&flows, &slot);
-	if (!flow || flow->id != sender->id || !flow->rescue)
+	if (!flow || flow->id != sender->id || !flow->ask)
 		return 0;
-	flow->rescue = 0;
+	ask = __sync_lock_test_and_set(&flow->ask, 0);
 	/* the kernel doubles what it is given: the value stays */
 	sndbuf = ((struct sock *)s)->sk_sndbuf >> 1;
+	if (ask & SHUNT_ASK_SHRINK &&
+	    !(BPF_CORE_READ_BITFIELD((struct sock *)s, sk_userlocks) & SOCK_SNDBUF_LOCK) &&
+	    sndbuf > SHORT_QUEUE / 2)
+		sndbuf = SHORT_QUEUE / 2;
 	bpf_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
 	return 0;
 }

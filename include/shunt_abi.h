@@ -20,12 +20,17 @@ struct shunt_flow {
 	__u64 relay;	  /* key of R in `targets` */
 	__u64 pending;	  /* not 0: what was read from R is not yet written to T */
 	__u64 redirected; /* bytes that S was to put into T; counted before the push */
-	__u32 rescue;	  /* S is to be woken by the rescue program, which clears it */
+	__u32 ask;	  /* of the walk program, which clears it: enum shunt_ask */
 	__u32 evict;	  /* set by the verdict: S became what is never captured */
 	__u64 unused[2];  /* one flow, one cache line */
 };
 
 _Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree");
+
+enum shunt_ask {
+	SHUNT_ASK_EDGE = 1,   /* wake S: an EPOLLOUT that it would not get */
+	SHUNT_ASK_SHRINK = 2, /* shorten its send queue, unless it chose the length */
+};
 
 /* What the capture program returns. */
 enum shunt_capture {

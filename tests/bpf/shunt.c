@@ -151,12 +151,49 @@ static void test_rescue(struct shunt *shunt)
 	epoll = watch(C(&b), EPOLLOUT | EPOLLET);
 	tap_edge(epoll, EPOLLOUT, "the sender's own socket is writable");
 	tap_edge(epoll, 0, "so that no edge will come by itself");
-	tap_ok(shunt_ask_rescue(shunt, b.pair.down_slot), "a rescue is asked for");
-	tap_ok(!shunt_ask_rescue(shunt, b.pair.down_slot), "once");
-	tap_is(shunt_rescue(&tools), 0, "and made");
+	tap_ok(shunt_ask(shunt, b.pair.down_slot, SHUNT_ASK_EDGE), "a rescue is asked for");
+	tap_ok(!shunt_ask(shunt, b.pair.down_slot, SHUNT_ASK_EDGE), "once");
+	tap_is(shunt_walk(&tools), 0, "and made");
 	tap_edge(epoll, EPOLLOUT, "the edge is there");
-	tap_ok(shunt_ask_rescue(shunt, b.pair.down_slot), "the next one can be asked for");
+	tap_ok(shunt_ask(shunt, b.pair.down_slot, SHUNT_ASK_EDGE), "the next one can be asked for");
 	close(epoll);
+	end(&b);
+}
+
+static int sndbuf_of(int fd)
+{
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	MUST(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &len));
+	return value;
+}
+
+/* What a walk makes of the send queue of C. */
+static int shrunk(struct shunt *shunt, struct bench *b)
+{
+	struct shunt_tools tools = shunt_tools(shunt);
+
+	tap_ok(shunt_ask(shunt, b->pair.down_slot, SHUNT_ASK_SHRINK), "a short queue is asked for");
+	tap_is(shunt_walk(&tools), 0, "and made");
+	return sndbuf_of(C(b));
+}
+
+static void test_shrink(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	tap_is(shrunk(shunt, &b), 65536, "a sender's queue can be shortened");
+	tap_is(shrunk(shunt, &b), 65536, "once");
+	end(&b);
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	set_option(C(&b), SOL_SOCKET, SO_SNDBUF, 200000);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	tap_is(shrunk(shunt, &b), 400000, "unless the application chose its length");
 	end(&b);
 }
 
@@ -284,6 +321,7 @@ int main(void)
 	test_hand_over(shunt);
 	test_room(shunt);
 	test_rescue(shunt);
+	test_shrink(shunt);
 	test_missing_target(shunt);
 	test_blocking(shunt);
 	test_late_zerocopy(shunt);

@@ -9,6 +9,7 @@
 
 #define KEEPALIVE_SECONDS 15
 #define BOUND_BYTES (1 << 20)
+#define SHORT_BYTES (128 << 10)
 
 static int set(int fd, int level, int option, int value)
 {
@@ -34,6 +35,16 @@ int tcp_set_options(int fd)
 void tcp_no_pacing(int fd)
 {
 	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
+}
+
+void tcp_short_queue(int fd)
+{
+	set(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, SHORT_BYTES);
+}
+
+void tcp_acknowledge(int fd)
+{
+	set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
 void tcp_bound_buffers(int fd)

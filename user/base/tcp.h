@@ -24,3 +24,15 @@ void tcp_no_pacing(int fd);
  * net.core.[rw]mem_max (socket(7)). They move as much as those that grow.
  */
 void tcp_bound_buffers(int fd);
+
+/*
+ * tcp_short_queue - from now on, at most some 64 KiB wait here to be read, and
+ * the sender feels it at once.
+ */
+void tcp_short_queue(int fd);
+
+/*
+ * tcp_acknowledge - now what was read, instead of up to 40 ms later: a sender
+ * whose queue holds one segment waits for it (tcp(7), TCP_QUICKACK).
+ */
+void tcp_acknowledge(int fd);

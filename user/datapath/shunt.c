@@ -76,9 +76,9 @@ int shunt_open(struct shunt **ret, struct error *err)
 				      BPF_SK_MSG_VERDICT, 0) < 0)
 		r = -errno;
 	if (r >= 0) {
-		s->bpf->links.shunt_rescue =
-			bpf_program__attach_iter(s->bpf->progs.shunt_rescue, NULL);
-		r = s->bpf->links.shunt_rescue ? map_flows(s) : -errno;
+		s->bpf->links.shunt_walk =
+			bpf_program__attach_iter(s->bpf->progs.shunt_walk, NULL);
+		r = s->bpf->links.shunt_walk ? map_flows(s) : -errno;
 	}
 	if (r < 0) {
 		shunt_close(s);
@@ -114,7 +114,7 @@ struct shunt_tools shunt_tools(const struct shunt *s)
 {
 	return (struct shunt_tools){
 		.capture_fd = bpf_program__fd(s->bpf->progs.shunt_capture),
-		.rescue_fd = bpf_link__fd(s->bpf->links.shunt_rescue),
+		.walk_fd = bpf_link__fd(s->bpf->links.shunt_walk),
 	};
 }
 
@@ -142,7 +142,7 @@ static uint32_t take_slot(struct shunt *s, uint64_t target, uint64_t relay,
 	flow->relay = relay;
 	flow->pending = 1;
 	flow->redirected = 0;
-	flow->rescue = 0;
+	flow->ask = 0;
 	flow->evict = 0;
 	*ret_id = ++s->next_id;
 	__atomic_store_n(&flow->id, *ret_id, __ATOMIC_SEQ_CST);
@@ -230,14 +230,14 @@ int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id)
 	return (int)options.retval;
 }
 
-bool shunt_ask_rescue(struct shunt *s, uint32_t slot)
+bool shunt_ask(struct shunt *s, uint32_t slot, enum shunt_ask what)
 {
-	return !__atomic_exchange_n(&s->flows[slot].rescue, 1, __ATOMIC_SEQ_CST);
+	return !(__atomic_fetch_or(&s->flows[slot].ask, what, __ATOMIC_SEQ_CST) & what);
 }
 
-int shunt_rescue(const struct shunt_tools *tools)
+int shunt_walk(const struct shunt_tools *tools)
 {
-	_cleanup_close_ int fd = bpf_iter_create(tools->rescue_fd);
+	_cleanup_close_ int fd = bpf_iter_create(tools->walk_fd);
 	char unused[64];
 	ssize_t n;
 

@@ -42,10 +42,10 @@ void shunt_close(struct shunt *s);
 
 /*
  * What a process in another network namespace needs to look for senders there:
- * the capture program, and the link from which its rescue iterator is made.
+ * the capture program, and the link from which the walk's iterator is made.
  */
 struct shunt_tools {
-	int capture_fd, rescue_fd;
+	int capture_fd, walk_fd;
 };
 
 /* shunt_tools - the descriptors stay @s's. */
@@ -85,9 +85,11 @@ void shunt_evict(struct shunt *s, uint64_t id);
 int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id);
 
 /*
- * shunt_ask_rescue - mark the sender of @slot; false when it is marked already.
- * shunt_rescue - wake all marked senders of this process's network namespace.
+ * shunt_ask - note what the next walk is to do to the sender of @slot; false
+ * when it is noted already.
+ * shunt_walk - do it to all senders of this process's network namespace, whose
+ * sockets it walks: some 3 ns for each bucket of the kernel's table, 1 ms.
  * Returns 0 or -errno.
  */
-bool shunt_ask_rescue(struct shunt *s, uint32_t slot);
-int shunt_rescue(const struct shunt_tools *tools);
+bool shunt_ask(struct shunt *s, uint32_t slot, enum shunt_ask what);
+int shunt_walk(const struct shunt_tools *tools);

@@ -67,12 +67,12 @@ int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id)
 	return -EOPNOTSUPP;
 }
 
-bool shunt_ask_rescue(struct shunt *s, uint32_t slot)
+bool shunt_ask(struct shunt *s, uint32_t slot, enum shunt_ask what)
 {
 	return false;
 }
 
-int shunt_rescue(const struct shunt_tools *tools)
+int shunt_walk(const struct shunt_tools *tools)
 {
 	return -EOPNOTSUPP;
 }

@@ -308,7 +308,10 @@ int flow_pump(struct splice *s, struct flow *f)
 	/* before anything is read, and until all of it is written */
 	__atomic_store_n(f->pending, 1, __ATOMIC_SEQ_CST);
 	r = pump(s, f);
-	if (r >= 0 && flow_is_empty(f))
+	if (r >= 0 && flow_is_empty(f)) {
 		__atomic_store_n(f->pending, 0, __ATOMIC_SEQ_CST);
+		if (f->acks)
+			tcp_acknowledge(f->from);
+	}
 	return r;
 }

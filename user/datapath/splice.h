@@ -31,6 +31,7 @@ struct flow {
 	bool bulk;	/* the last read was large: splice the next one */
 	bool was_bulk;	/* at least once */
 	bool hangup;	/* EPOLLRDHUP: the end of file is there or near */
+	bool acks;	/* the sender's queue is short: it waits for each ACK */
 	bool eof;	/* recv() returned 0: nothing more will come */
 	int16_t urgent_byte; /* read, not yet sent; -1: none */
 	uint32_t in_pipe;

@@ -3,10 +3,19 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/tcp.h"
+#include "base/timer.h"
 #include "forwarder/forwarder.h"
+
+/* Not two walks within this time. */
+#define WALK_MS 10
+
+/* Relayed after the capture, it shows that the sender does not get into step. */
+#define SHORTEN_AFTER (256 * 1024)
 
 void capture_tell(struct forwarder *f, const char *who, int result)
 {
@@ -42,18 +51,59 @@ static bool is_busy(const struct flow *f)
 	return f->bytes >= 64 * 1024 || f->reads >= 32;
 }
 
-static void rescue(struct pair *pair, bool client)
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void walk(struct forwarder *f)
+{
+	if (f->walk_here)
+		shunt_walk(&f->tools);
+	if (f->walk_there)
+		connector_walk(&f->connector);
+	f->walk_here = f->walk_there = false;
+	f->walk_next = now_ms() + WALK_MS;
+}
+
+static void on_walk_timer(struct loop_source *source, uint32_t events)
+{
+	if (timer_expired(source))
+		walk((void *)((char *)source - offsetof(struct forwarder, walk_timer)));
+}
+
+/* At once, but so seldom that it costs little whatever clients do. */
+static void ask_walk(struct pair *pair, bool up, enum shunt_ask what)
 {
 	struct forwarder *f = pair->forwarder;
+	bool armed = f->walk_here || f->walk_there;
 
-	/* room in A is what C waits for, and room in B what D does */
-	if (!shunt_ask_rescue(f->shunt, client ? pair->shunt.down_slot :
-						 pair->shunt.up_slot))
+	if (!shunt_ask(f->shunt, up ? pair->shunt.up_slot : pair->shunt.down_slot, what))
 		return;
-	if (client)
-		connector_rescue(&f->connector);
+	if (up)
+		f->walk_here = true;
 	else
-		shunt_rescue(&f->tools);
+		f->walk_there = true;
+	if (armed)
+		return;
+	if (now_ms() >= f->walk_next)
+		walk(f);
+	else
+		timer_set(&f->walk_timer, WALK_MS);
+}
+
+/* A sender that goes on over its own leg although nothing speaks against the shunt. */
+static void shorten(struct pair *pair, struct flow *flow, bool up, uint64_t *at)
+{
+	if (flow->bytes < *at)
+		return;
+	*at = UINT64_MAX;
+	tcp_short_queue(flow->from);
+	flow->acks = true;
+	ask_walk(pair, up, SHUNT_ASK_SHRINK);
 }
 
 /*
@@ -73,13 +123,14 @@ static void on_room(struct loop_source *source, uint32_t events)
 	leg->room_told = true;
 	if (!first && had_room && (events & EPOLLOUT) &&
 	    !(events & (EPOLLERR | EPOLLHUP)))
-		rescue(pair, client);
+		ask_walk(pair, !client, SHUNT_ASK_EDGE); /* room in A: C waits */
 }
 
 /* From here on the word of the flow tells what is on its way through here. */
 static int prepare_flow(struct forwarder *f, struct flow *flow, uint32_t slot,
-			struct leg *target)
+			struct leg *target, uint64_t *shorten_at)
 {
+	*shorten_at = flow->bytes + SHORTEN_AFTER;
 	flow->pending = shunt_pending(f->shunt, slot);
 	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
 	return loop_add(&f->outs, &target->room, flow->to, EPOLLOUT | EPOLLET, on_room);
@@ -99,6 +150,11 @@ void capture_summary(const struct pair *pair)
 		  pair->down.bytes, on ? shunt_redirected(s, p->down_slot) : 0);
 }
 
+int capture_init(struct forwarder *f)
+{
+	return timer_add(&f->loop, &f->walk_timer, on_walk_timer);
+}
+
 void capture_consider(struct pair *pair)
 {
 	struct forwarder *f = pair->forwarder;
@@ -108,6 +164,8 @@ void capture_consider(struct pair *pair)
 	if (pair->shunt.client_key) {
 		evict(pair, true);
 		evict(pair, false);
+		shorten(pair, &pair->up, true, &pair->up_shorten);
+		shorten(pair, &pair->down, false, &pair->down_shorten);
 	}
 	if (!up && !down)
 		return;
@@ -118,10 +176,12 @@ void capture_consider(struct pair *pair)
 		pair->up_tried = pair->down_tried = true;
 		return;
 	}
-	if (up && prepare_flow(f, &pair->up, pair->shunt.up_slot, &pair->container) >= 0)
+	if (up && prepare_flow(f, &pair->up, pair->shunt.up_slot, &pair->container,
+			       &pair->up_shorten) >= 0)
 		capture_tell(f, "client", shunt_capture(&f->tools, pair->shunt.up_slot,
 							pair->shunt.up_id));
-	if (down && prepare_flow(f, &pair->down, pair->shunt.down_slot, &pair->client) >= 0)
+	if (down && prepare_flow(f, &pair->down, pair->shunt.down_slot, &pair->client,
+				 &pair->down_shorten) >= 0)
 		connector_capture(&f->connector, pair->shunt.down_slot,
 				  pair->shunt.down_id);
 }

@@ -9,6 +9,9 @@
 
 struct forwarder;
 
+/* capture_init - Returns 0 or -errno. */
+int capture_init(struct forwarder *f);
+
 /*
  * capture_consider - after a pair was served: have the sender of a direction
  * captured that has carried enough. At once for a client of this network

@@ -116,14 +116,14 @@ int connector_take(struct connector *c, const struct addr *target)
 int connector_set_tools(struct connector *c, const struct shunt_tools *tools)
 {
 	struct connector_request request = { .type = CONNECTOR_TOOLS };
-	int fds[] = { tools->capture_fd, tools->rescue_fd };
+	int fds[] = { tools->capture_fd, tools->walk_fd };
 
 	return fd_send(c->source.fd, &request, sizeof(request), fds, 2);
 }
 
-int connector_rescue(struct connector *c)
+int connector_walk(struct connector *c)
 {
-	struct connector_request request = { .type = CONNECTOR_RESCUE };
+	struct connector_request request = { .type = CONNECTOR_WALK };
 
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 }

@@ -19,7 +19,7 @@ enum connector_request_type {
 	CONNECTOR_SOCKETS,
 	CONNECTOR_TOOLS,   /* with the descriptors of struct shunt_tools; no reply */
 	CONNECTOR_CAPTURE, /* of the sender of a slot */
-	CONNECTOR_RESCUE,  /* of those that are marked; no reply */
+	CONNECTOR_WALK,    /* for the flows that are marked; no reply */
 };
 
 struct connector_request {
@@ -68,7 +68,7 @@ int connector_set_tools(struct connector *c, const struct shunt_tools *tools);
 
 /* connector_capture - ask for a capture; `captured` tells. 0 or -errno. */
 int connector_capture(struct connector *c, uint32_t slot, uint64_t id);
-int connector_rescue(struct connector *c);
+int connector_walk(struct connector *c);
 
 /*
  * connector_init - take over @fd, the forwarder's end of the socket.

@@ -318,6 +318,9 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 	r = timer_add(&f->loop, &f->timer, on_timer);
 	if (r < 0)
 		return r;
+	r = capture_init(f);
+	if (r < 0)
+		return r;
 	r = loop_add(&f->loop, &f->supervisor, supervisor_fd, EPOLLIN, on_request);
 	if (r < 0)
 		return r;
@@ -339,6 +342,7 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 		log_error("forwarder: %s", errno_text(r));
 	connector_done(&f.connector);
 	timer_done(&f.timer);
+	timer_done(&f.walk_timer);
 	loop_done(&f.outs);
 	loop_done(&f.loop);
 	splice_done(&f.splice);

@@ -27,6 +27,9 @@ struct forwarder {
 	struct shunt_tools tools;
 	struct loop outs; /* in `loop`: room in a shunt's targets, see pair.c */
 	struct loop_source outs_source;
+	struct loop_source walk_timer; /* see capture.c */
+	uint64_t walk_next;	       /* CLOCK_MONOTONIC, ms */
+	bool walk_here, walk_there;
 	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
 	struct listener_list listeners, paused;
 	struct pair_list pairs;

@@ -249,7 +249,11 @@ void pair_start(struct forwarder *forwarder, int client_fd, int container_fd,
 		fd_close(container_fd);
 		return;
 	}
-	*pair = (struct pair){ .forwarder = forwarder };
+	*pair = (struct pair){
+		.forwarder = forwarder,
+		.up_shorten = UINT64_MAX,
+		.down_shorten = UINT64_MAX,
+	};
 	pair->client.pair = pair;
 	pair->container.pair = pair;
 	flow_init(&pair->up, client_fd, container_fd);

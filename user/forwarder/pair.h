@@ -50,6 +50,7 @@ struct pair {
 	struct flow up, down;
 	struct shunt_pair shunt;
 	bool up_tried, down_tried; /* to be captured */
+	uint64_t up_shorten, down_shorten; /* when so much is relayed, see capture.c */
 };
 
 LIST_HEAD(pair_list, pair);

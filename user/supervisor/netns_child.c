@@ -102,15 +102,15 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 		break;
 	case CONNECTOR_TOOLS:
 		fd_close(c->tools.capture_fd);
-		fd_close(c->tools.rescue_fd);
+		fd_close(c->tools.walk_fd);
 		c->tools.capture_fd = TAKE_FD(fds[0]);
-		c->tools.rescue_fd = TAKE_FD(fds[1]);
+		c->tools.walk_fd = TAKE_FD(fds[1]);
 		break;
 	case CONNECTOR_CAPTURE:
 		capture(source->fd, &c->tools, &request);
 		break;
-	case CONNECTOR_RESCUE:
-		shunt_rescue(&c->tools);
+	case CONNECTOR_WALK:
+		shunt_walk(&c->tools);
 		break;
 	}
 	fd_close(fds[0]);
@@ -183,7 +183,7 @@ static void run(struct netns_child *c, const struct netns_request *request)
 		fd_close_all_but((int[]){ STDERR_FILENO, c->control.fd,
 					  c->forwarder.fd, c->loop.epoll_fd,
 					  c->command.sigchld.fd, c->tools.capture_fd,
-					  c->tools.rescue_fd }, 7);
+					  c->tools.walk_fd }, 7);
 }
 
 static void on_control(struct loop_source *source, uint32_t events)
