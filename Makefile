@@ -104,15 +104,23 @@ demo: ## publish a web page of a fresh namespace and fetch it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PORTSHUNT=$(abspath $(O))/portshunt bash tests/tools/demo.sh
 
-run-check: export PORTSHUNT = $(abspath $(O))/portshunt
-run-check: export PEER = $(abspath $(O))/tests/peer
-run-check: export TWIN = $(abspath $(O))/tests/twin
-run-check: export O := $(O)
-run-check: export STRICT := $(STRICT)
-run-check: export SAN := $(SAN)
-run-check: export V := $(V)
-run-check: all $(PEER) $(TWIN) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
-	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check}/*' --rules 'par=**' \
+check-servers: ## run nginx, redis and PostgreSQL behind each datapath, DATAPATHS="splice shunt auto"
+	@tests/tools/deps.sh build run test servers
+	@$(MAKE) --no-print-directory -j$(JOBS) run-servers
+
+run-check: $(TWIN) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
+run-servers: TESTS := $(wildcard tests/servers/*.bats)
+
+RUNS := run-check run-servers
+$(RUNS): export PORTSHUNT = $(abspath $(O))/portshunt
+$(RUNS): export PEER = $(abspath $(O))/tests/peer
+$(RUNS): export TWIN = $(abspath $(O))/tests/twin
+$(RUNS): export O := $(O)
+$(RUNS): export STRICT := $(STRICT)
+$(RUNS): export SAN := $(SAN)
+$(RUNS): export V := $(V)
+$(RUNS): all $(PEER)
+	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers}/*' --rules 'par=**' \
 		--exec tests/tools/run-test.sh $(TESTS)
 
 bench: ## compare the datapaths with rootlessport and pasta
@@ -161,6 +169,6 @@ help: ## this list
 	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
 
 FORCE:
-.PHONY: all compile_commands.json check check-san run-check demo bench fuzz run-fuzz install uninstall deps clean help FORCE
+.PHONY: all compile_commands.json check check-san check-servers $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)

@@ -16,6 +16,7 @@ declare -A packages=(
 	[run]="slirp4netns uidmap"
 	[demo]="busybox|busybox-static"
 	[test]="bats iproute2 libcmocka-dev perl procps util-linux"
+	[servers]="apache2-utils curl nginx-light openssl postgresql redis-server redis-tools wrk"
 	[install]="scdoc"
 	[fuzz]="clang libclang-rt-14-dev"
 )
@@ -42,11 +43,20 @@ if ! command -v apt-get >/dev/null; then
 	exit 0
 fi
 if [ "$(id -u)" != 0 ]; then
-	echo "not installed: ${missing[*]}; install with: sudo make deps" >&2
+	goal=deps
+	[[ " $* " != *" servers "* ]] || goal=check-servers
+	echo "not installed: ${missing[*]}; install with: sudo make $goal" >&2
 	[ $needed = no ]
 	exit
 fi
 echo "  DEPS ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	# the tests run these servers themselves, none is to start because it is installed
+	trap 'rm -f $policy' EXIT
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+fi
 apt-get -q=2 update
 apt-get -q=2 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" >/dev/null
