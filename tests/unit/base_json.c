@@ -158,12 +158,35 @@ static void test_access(void **state)
 	json_free(json);
 }
 
+static void test_making(void **state)
+{
+	struct json *report = json_new_object(), *list = json_new_array(), *read;
+	struct error err = { 0 };
+	char *text;
+
+	json_append(list, json_new_object());
+	json_append(list, NULL);
+	json_add_string(report, "text", "a \"b\" /\n");
+	json_add(report, "list", list);
+	json_add_string(report, "text", "the last counts: \xc3\xa9");
+	text = json_text(report);
+	json_free(report);
+	assert_string_equal(text, "{\"text\":\"the last counts: \xc3\xa9\","
+				  "\"list\":[{},null]}");
+	assert_int_equal(json_parse(text, strlen(text), &read, &err), 0);
+	json_free(read);
+	free(text);
+	/* nothing is made of nothing, and nothing leaks */
+	json_add(NULL, "key", json_new_array());
+	json_append(NULL, json_new_object());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),	  cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_cut_short), cmocka_unit_test(test_length),
-		cmocka_unit_test(test_access),
+		cmocka_unit_test(test_access),	  cmocka_unit_test(test_making),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

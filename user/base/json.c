@@ -22,11 +22,45 @@ static const struct json *outer(struct json_object *o)
 	return (const struct json *)o;
 }
 
+struct json *json_new_object(void)
+{
+	return (struct json *)json_object_new_object();
+}
+
+struct json *json_new_array(void)
+{
+	return (struct json *)json_object_new_array();
+}
+
+void json_add(struct json *object, const char *key, struct json *value)
+{
+	if (!object || json_object_object_add(inner(object), key, inner(value)) < 0)
+		json_free(value);
+}
+
+void json_add_string(struct json *object, const char *key, const char *text)
+{
+	json_add(object, key, (struct json *)json_object_new_string(text));
+}
+
+void json_append(struct json *array, struct json *value)
+{
+	if (!array || json_object_array_add(inner(array), inner(value)) < 0)
+		json_free(value);
+}
+
+char *json_text(const struct json *value)
+{
+	const char *text = json_object_to_json_string_ext(
+		inner(value), JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	return text ? strdup(text) : NULL;
+}
+
 char *json_line(const char *key, ...)
 {
 	struct json_object *o = json_object_new_object();
-	char *line = NULL;
-	const char *text;
+	char *line;
 	va_list ap;
 
 	if (!o)
@@ -36,10 +70,7 @@ char *json_line(const char *key, ...)
 		json_object_object_add(
 			o, key, json_object_new_string(va_arg(ap, const char *)));
 	va_end(ap);
-	text = json_object_to_json_string_ext(
-		o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (text)
-		line = strdup(text);
+	line = json_text(outer(o));
 	json_object_put(o);
 	return line;
 }

@@ -22,6 +22,19 @@ char *json_line(const char *key, ...) __attribute__((sentinel));
  */
 struct json;
 
+/*
+ * A value that is made. What is put into another belongs to that; the outermost
+ * is freed by json_free(). When memory is short, something is missing in it.
+ */
+struct json *json_new_object(void);
+struct json *json_new_array(void);
+void json_add(struct json *object, const char *key, struct json *value);
+void json_add_string(struct json *object, const char *key, const char *text);
+void json_append(struct json *array, struct json *value);
+
+/* json_text - in one line. The caller frees it; NULL when memory is short. */
+char *json_text(const struct json *value);
+
 /* Objects and arrays may nest so deep. */
 #define JSON_DEPTH_MAX 16
 
