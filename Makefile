@@ -24,7 +24,7 @@ Q := $(if $(V),,@)
 
 # What is built: the program, and the tests by the folder that they are in.
 SRCS := $(sort $(wildcard user/*.c user/*/*.c user/*/*/*.c))
-SRCS := $(filter-out $(if $(BPF_ON),user/datapath/shunt_off.c,user/datapath/shunt.c user/datapath/shunt_selftest.c),$(SRCS))
+SRCS := $(filter-out $(addprefix user/datapath/,$(if $(BPF_ON),shunt_off.c probe_off.c,shunt.c probe_shunt.c probe_bpf.c)),$(SRCS))
 SKELS := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.skel.h,$(wildcard bpf/*.bpf.c))
 OBJS := $(SRCS:%.c=$(O)/%.o)
 LIB_OBJS := $(filter-out $(O)/user/main.o,$(OBJS))

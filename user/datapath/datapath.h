@@ -2,7 +2,11 @@
 /* What can move the bytes of a connection, and which of it runs here. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/error.h"
+#include "datapath/probe.h"
 
 enum datapath {
 	DATAPATH_AUTO,
@@ -16,9 +20,32 @@ int datapath_parse(const char *text, enum datapath *ret, struct error *err);
 
 const char *datapath_name(enum datapath datapath);
 
+/* What runs. */
+struct datapath_choice {
+	enum datapath datapath;
+	struct shunt *shunt; /* the owner is to close it; NULL: none */
+	char why[320];	     /* it is not a better one; "" when there is none */
+};
+
 /*
- * datapath_select - what will run when @wanted was asked for. A datapath that
- * was asked for by name and cannot run is an error, never another datapath.
+ * datapath_open - start what was asked for, after its self-tests. `auto` is
+ * the best one that passes all of them. One that was asked for by name and
+ * fails a test is an error, never another datapath; what applications could
+ * notice of it is warned of.
  * Returns 0 or -EOPNOTSUPP.
  */
-int datapath_select(enum datapath wanted, enum datapath *ret, struct error *err);
+int datapath_open(enum datapath wanted, struct datapath_choice *ret, struct error *err);
+
+/*
+ * datapath_probe - all self-tests of the datapath number @i, the best is 0.
+ * Returns false when there are not so many.
+ */
+bool datapath_probe(size_t i, enum datapath *ret, struct probes *ret_probes);
+
+/*
+ * The tests of each datapath: of @all of them, or up to the first that is not
+ * PROBE_OK. What they opened stays open in @keep when that is not NULL and the
+ * datapath can be used: with @all, also when it shows.
+ */
+void probe_shunt(struct probes *probes, bool all, struct datapath_choice *keep);
+void probe_splice(struct probes *probes, bool all, struct datapath_choice *keep);

@@ -12,11 +12,6 @@ int shunt_open(struct shunt **ret, struct error *err)
 			 "use --datapath=splice or auto");
 }
 
-int shunt_keeps_fionread(struct shunt *s)
-{
-	return -EOPNOTSUPP;
-}
-
 const int *shunt_bpf_commands(void)
 {
 	static const int none = -1;

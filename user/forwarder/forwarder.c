@@ -183,20 +183,12 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 	int r;
 
 	log_init(request->setup.log_level, request->setup.log_json);
-	if (request->setup.datapath == DATAPATH_SHUNT) {
-		r = shunt_open(&f->shunt, err);
-		if (r < 0)
-			return r;
+	r = datapath_open(request->setup.datapath, &f->choice, err);
+	if (r < 0)
+		return r;
+	f->shunt = f->choice.shunt;
+	if (f->shunt)
 		f->tools = shunt_tools(f->shunt);
-		r = shunt_keeps_fionread(f->shunt);
-		if (r < 0)
-			return error_errno(err, r, "the shunt fails its first trial here: "
-					   "use --datapath=splice");
-		if (r == 0)
-			log_warn("on this kernel FIONREAD is wrong on the shunt: "
-				 "applications that ask it (nginx for uploads, Java, .NET) "
-				 "need --datapath=splice");
-	}
 	return sandbox_enter(f->shunt != NULL);
 }
 
@@ -233,6 +225,10 @@ static int start(struct forwarder *f, const struct forwarder_request *request)
 		connector_set_tools(&f->connector, &f->tools);
 	has_socket(f, &f->target4);
 	has_socket(f, &f->target6);
+	/* not at setup: when the start fails, that is the one line that is told */
+	if (f->listeners_open)
+		log_info("datapath %s%s%s", datapath_name(f->choice.datapath),
+			 *f->choice.why ? ": " : "", f->choice.why);
 	return 0;
 }
 

@@ -23,7 +23,8 @@ struct forwarder {
 	struct loop_source timer; /* retry after exhaustion; end of draining */
 	struct connector connector;
 	struct splice splice;
-	struct shunt *shunt; /* NULL: splice alone */
+	struct datapath_choice choice;
+	struct shunt *shunt; /* its; NULL: splice alone */
 	struct shunt_tools tools;
 	struct loop outs; /* in `loop`: room in a shunt's targets, see pair.c */
 	struct loop_source outs_source;

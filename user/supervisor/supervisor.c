@@ -38,7 +38,7 @@ static int start_forwarder(struct supervisor *s, int sockets_fd, struct error *e
 	r = client_spawn(&s->forwarder, "@forwarder", sockets_fd, &spec, err);
 	if (r < 0)
 		return r;
-	request.setup.datapath = (uint8_t)s->datapath;
+	request.setup.datapath = (uint8_t)s->config->datapath;
 	request.setup.log_level = (uint8_t)log_level_get();
 	request.setup.log_json = log_is_json();
 	return forwarder_call(&s->forwarder, &request, NULL, 0, err);
@@ -219,20 +219,20 @@ static int find_target(struct supervisor *s, struct addr *ret4, struct addr *ret
 	return 0;
 }
 
-/* The one line that says what runs. */
+/* The forwarder has told by which datapath. */
 static void tell_what_runs(const struct config *c, const struct addr *to4,
-			   const struct addr *to6, enum datapath datapath)
+			   const struct addr *to6)
 {
 	char text4[ADDR_TEXT_MAX], text6[ADDR_TEXT_MAX];
 	unsigned long ports = 0;
 
 	for (size_t i = 0; i < c->n_specs; i++)
 		ports += c->specs[i].count;
-	log_info("%lu port%s published to %s%s%s by %s", ports, ports == 1 ? "" : "s",
+	log_info("%lu port%s published to %s%s%s%s", ports, ports == 1 ? "" : "s",
 		 to4->family ? addr_format(to4, text4) : "",
 		 to4->family && to6->family ? " and " : "",
 		 to6->family ? addr_format(to6, text6) : "",
-		 uses_hostfwd(c) ? "slirp4netns" : datapath_name(datapath));
+		 uses_hostfwd(c) ? " by slirp4netns" : "");
 }
 
 static int start_forwarding(struct supervisor *s, struct error *err)
@@ -248,8 +248,7 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 		return r;
 	publish_tell(s->config->specs, s->config->n_specs, s->host_ports);
 	if (s->config->n_specs)
-		tell_what_runs(s->config, &request.start.target4, &request.start.target6,
-			       s->datapath);
+		tell_what_runs(s->config, &request.start.target4, &request.start.target6);
 	return 0;
 }
 
@@ -356,8 +355,6 @@ int supervisor_main(const struct config *config)
 	s.host_ports = calloc(config->n_specs + 1, sizeof(*s.host_ports));
 	r = s.host_ports ? remember_inherited(&s, &err) :
 			   error_errno(&err, -ENOMEM, "cannot start");
-	if (r >= 0)
-		r = datapath_select(config->datapath, &s.datapath, &err);
 	if (r >= 0)
 		r = supervisor_watch_begin(&s, &err);
 	if (r >= 0)

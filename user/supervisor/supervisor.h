@@ -35,7 +35,6 @@ struct supervisor {
 	bool failing;	    /* COMMAND was asked to end, the status is set */
 	bool command_ended; /* by itself: what it sent may still be on its way */
 	int status;
-	enum datapath datapath; /* that runs */
 };
 
 /*

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How self-tests are run and told, and what `auto` is when they cannot be. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "datapath/datapath.h"
+#include "datapath/probe.h"
+
+static void good(void *context, struct probe *p)
+{
+	++*(int *)context;
+}
+
+static void shows(void *context, struct probe *p)
+{
+	++*(int *)context;
+	probe_set(p, PROBE_DIFFERS, "do not mind", "%d is not %d", 1, 2);
+}
+
+static void fails(void *context, struct probe *p)
+{
+	++*(int *)context;
+	probe_errno(p, -ENOMEM, "it stops");
+}
+
+static void cannot(void *context, struct probe *p)
+{
+	++*(int *)context;
+	probe_set(p, PROBE_IMPOSSIBLE, "", "not here");
+}
+
+static void check(const struct probes *probes, size_t i, const char *name,
+		  enum probe_result result, const char *why)
+{
+	assert_true(i < probes->n);
+	assert_string_equal(probes->list[i].name, name);
+	assert_string_equal(probe_result_name(probes->list[i].result),
+			    probe_result_name(result));
+	assert_string_equal(probes->list[i].why, why);
+}
+
+static void test_all_good(void **state)
+{
+	static const struct probe_test tests[] = { { "a", good, true }, { "b", good, false }, { 0 } };
+	struct probes probes = { 0 };
+	int ran = 0;
+
+	probes_run(&probes, tests, &ran, false);
+	assert_int_equal(ran, 2);
+	assert_int_equal(probes.n, 2);
+	check(&probes, 1, "b", PROBE_OK, "");
+	assert_null(probes_find(&probes, PROBE_DIFFERS));
+}
+
+static void test_stops_at_the_first(void **state)
+{
+	static const struct probe_test tests[] = {
+		{ "a", good, false }, { "b", shows, false }, { "c", good, false }, { 0 }
+	};
+	struct probes probes = { 0 };
+	int ran = 0;
+
+	probes_run(&probes, tests, &ran, false);
+	assert_int_equal(ran, 2);
+	assert_int_equal(probes.n, 2);
+	check(&probes, 1, "b", PROBE_DIFFERS, "1 is not 2");
+	assert_string_equal(probes.list[1].advice, "do not mind");
+}
+
+static void test_all_of_them(void **state)
+{
+	static const struct probe_test tests[] = { { "a", shows, true },  { "b", fails, false },
+						   { "c", good, false },  { "d", cannot, true },
+						   { "e", good, false },  { "f", fails, true },
+						   { 0 } };
+	struct probes probes = { 0 };
+	int ran = 0;
+
+	probes_run(&probes, tests, &ran, true);
+	/* what differs can be gone on with, what is not possible cannot */
+	assert_int_equal(ran, 4);
+	assert_int_equal(probes.n, 6);
+	check(&probes, 1, "b", PROBE_FAILED, "it stops: cannot allocate memory");
+	check(&probes, 2, "c", PROBE_OK, "");
+	check(&probes, 4, "e", PROBE_IMPOSSIBLE, "not tried without: d");
+	check(&probes, 5, "f", PROBE_IMPOSSIBLE, "not tried without: d");
+	assert_string_equal(probes_find(&probes, PROBE_DIFFERS)->name, "a");
+	assert_string_equal(probes_find(&probes, PROBE_FAILED)->name, "b");
+	assert_string_equal(probes_find(&probes, PROBE_IMPOSSIBLE)->name, "d");
+}
+
+static void test_no_more_than_fit(void **state)
+{
+	static struct probe_test tests[PROBES_MAX + 2];
+	struct probes probes = { 0 };
+	int ran = 0;
+
+	for (size_t i = 0; i < PROBES_MAX + 1; i++)
+		tests[i] = (struct probe_test){ "x", good, false };
+	probes_run(&probes, tests, &ran, true);
+	assert_int_equal(probes.n, PROBES_MAX);
+	assert_int_equal(ran, PROBES_MAX);
+}
+
+static void test_texts_are_cut(void **state)
+{
+	struct probe p = { 0 };
+	char text[2 * sizeof(p.why)];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	probe_set(&p, PROBE_FAILED, text, "%s", text);
+	assert_int_equal(strlen(p.why), sizeof(p.why) - 1);
+	assert_int_equal(strlen(p.advice), sizeof(p.advice) - 1);
+}
+
+static void test_pair(void **state)
+{
+	struct probe_pair pair;
+	struct probe p = { 0 };
+
+	if (probe_pair_open(&pair, 0, &p) < 0) {
+		/* no lo: then that is what it has to say */
+		assert_int_equal(p.result, PROBE_IMPOSSIBLE);
+		assert_true(*p.why);
+		return;
+	}
+	assert_int_equal(probe_says(pair.connected, "some", &p), 0);
+	assert_int_equal(probe_says(pair.connected, "thing", &p), 0);
+	assert_int_equal(probe_hears(pair.accepted, "something"), 0);
+	assert_int_equal(probe_says(pair.accepted, "else", &p), 0);
+	assert_int_equal(probe_hears(pair.connected, "thing"), -EBADMSG);
+	probe_pair_close(&pair);
+	assert_int_equal(pair.connected, -1);
+	assert_int_equal(probe_says(pair.connected, "x", &p), -EBADF);
+	assert_string_equal(p.why, "a short send fails: bad file descriptor");
+	probe_pair_close(&pair);
+}
+
+/* What the command prints: every datapath that is built, splice last. */
+static void test_every_datapath(void **state)
+{
+	enum datapath datapath = DATAPATH_AUTO;
+	struct probes probes;
+	size_t i;
+
+	for (i = 0; datapath_probe(i, &datapath, &probes); i++) {
+		assert_int_not_equal(datapath, DATAPATH_AUTO);
+		assert_true(probes.n > 0);
+		for (size_t j = 0; j < probes.n; j++)
+			assert_true(!*probes.list[j].why ==
+				    (probes.list[j].result == PROBE_OK));
+	}
+	assert_true(i >= 2);
+	assert_int_equal(datapath, DATAPATH_SPLICE);
+}
+
+static void test_splice_is_never_tried(void **state)
+{
+	struct datapath_choice choice;
+	struct error err = { "" };
+
+	assert_int_equal(datapath_open(DATAPATH_SPLICE, &choice, &err), 0);
+	assert_int_equal(choice.datapath, DATAPATH_SPLICE);
+	assert_null(choice.shunt);
+	assert_string_equal(choice.why, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_good),
+		cmocka_unit_test(test_stops_at_the_first),
+		cmocka_unit_test(test_all_of_them),
+		cmocka_unit_test(test_no_more_than_fit),
+		cmocka_unit_test(test_texts_are_cut),
+		cmocka_unit_test(test_pair),
+		cmocka_unit_test(test_every_datapath),
+		cmocka_unit_test(test_splice_is_never_tried),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("datapath/probe", tests, NULL, NULL);
+}

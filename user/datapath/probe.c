@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/probe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+
+/* On loopback it is there at once; a machine that is stopped is waited for. */
+#define WAIT_MS 1000
+
+void probes_run(struct probes *probes, const struct probe_test *tests, void *context,
+		bool all)
+{
+	const char *missing = NULL;
+
+	for (; tests->name && probes->n < PROBES_MAX; tests++) {
+		struct probe *p = &probes->list[probes->n++];
+
+		*p = (struct probe){ .name = tests->name };
+		if (missing)
+			probe_set(p, PROBE_IMPOSSIBLE, "", "not tried without: %s", missing);
+		else
+			tests->run(context, p);
+		if (p->result != PROBE_OK && !all)
+			return;
+		if (p->result > PROBE_DIFFERS && tests->is_gate && !missing)
+			missing = tests->name;
+	}
+}
+
+const struct probe *probes_find(const struct probes *probes, enum probe_result least)
+{
+	for (size_t i = 0; i < probes->n; i++)
+		if (probes->list[i].result >= least)
+			return &probes->list[i];
+	return NULL;
+}
+
+void probe_set(struct probe *probe, enum probe_result result, const char *advice,
+	       const char *why, ...)
+{
+	va_list ap;
+
+	probe->result = result;
+	snprintf(probe->advice, sizeof(probe->advice), "%s", advice);
+	va_start(ap, why);
+	vsnprintf(probe->why, sizeof(probe->why), why, ap);
+	va_end(ap);
+}
+
+void probe_errno(struct probe *probe, int r, const char *what)
+{
+	probe_set(probe, PROBE_FAILED, "", "%s: %s", what, errno_text(r));
+}
+
+const char *probe_result_name(enum probe_result result)
+{
+	static const char *const names[] = {
+		[PROBE_OK] = "ok",
+		[PROBE_DIFFERS] = "differs",
+		[PROBE_FAILED] = "failed",
+		[PROBE_IMPOSSIBLE] = "not possible",
+	};
+
+	return names[result];
+}
+
+int probe_wait(int fd, short events)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+	int n = poll(&pfd, 1, WAIT_MS);
+
+	return n > 0 ? 0 : n == 0 ? -ETIMEDOUT : -errno;
+}
+
+static int tcp_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* A connect that a firewall swallows must not hold up the start for minutes. */
+static int open_pair(struct probe_pair *p, int rcvbuf)
+{
+	_cleanup_close_ int listener = tcp_socket();
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	int r;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (listener < 0 || bind(listener, (struct sockaddr *)&at, len) < 0 ||
+	    listen(listener, 1) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&at, &len) < 0)
+		return -errno;
+	p->connected = tcp_socket();
+	if (p->connected < 0 ||
+	    (rcvbuf && setsockopt(p->connected, SOL_SOCKET, SO_RCVBUF, &rcvbuf,
+				  sizeof(rcvbuf)) < 0) ||
+	    (connect(p->connected, (struct sockaddr *)&at, len) < 0 &&
+	     errno != EINPROGRESS))
+		return -errno;
+	r = probe_wait(listener, POLLIN);
+	if (r < 0)
+		return r;
+	p->accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	return p->accepted < 0 ? -errno : 0;
+}
+
+int probe_pair_open(struct probe_pair *pair, int rcvbuf, struct probe *probe)
+{
+	int r;
+
+	*pair = (struct probe_pair){ -1, -1 };
+	r = open_pair(pair, rcvbuf);
+	if (r < 0)
+		probe_set(probe, PROBE_IMPOSSIBLE,
+			  r == -ENETUNREACH ? "the tests need 127.0.0.1: ip link set lo up" : "",
+			  "no connection can be made over loopback: %s", errno_text(r));
+	return r;
+}
+
+void probe_pair_close(struct probe_pair *pair)
+{
+	pair->connected = fd_close(pair->connected);
+	pair->accepted = fd_close(pair->accepted);
+}
+
+int probe_says(int fd, const char *text, struct probe *probe)
+{
+	ssize_t n = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	int r = n < 0 ? -errno : (size_t)n < strlen(text) ? -EAGAIN : 0;
+
+	if (r < 0)
+		probe_errno(probe, r, "a short send fails");
+	return r;
+}
+
+int probe_hears(int fd, const char *text)
+{
+	char got[64];
+	size_t at = 0;
+
+	while (text[at]) {
+		int r = probe_wait(fd, POLLIN);
+		ssize_t n;
+
+		if (r < 0)
+			return r;
+		n = recv(fd, got, sizeof(got), MSG_DONTWAIT);
+		if (n < 0)
+			return -errno;
+		if (n == 0 || strncmp(text + at, got, (size_t)n) != 0)
+			return -EBADMSG;
+		at += (size_t)n;
+	}
+	return 0;
+}

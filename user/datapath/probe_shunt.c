@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shunt's self-tests, with its real maps and programs and this process in
+ * the place of the forwarder:
+ *
+ *     D ──── A  (the forwarder)  B ──── C
+ *
+ * tests/bpf/shunt.c has the rules one by one; these are about the kernel.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "datapath/datapath.h"
+#include "datapath/probe.h"
+#include "datapath/shunt.h"
+
+/* What a connection's worth of memory takes at most: not to be reached. */
+#define WRITES_MAX 64
+
+struct line {
+	struct shunt *shunt;
+	struct probe_pair left;	 /* D connected, A accepted */
+	struct probe_pair right; /* B connected, C accepted */
+	struct shunt_pair pair;
+};
+
+#define D(l) ((l)->left.connected)
+#define A(l) ((l)->left.accepted)
+#define B(l) ((l)->right.connected)
+#define C(l) ((l)->right.accepted)
+
+static void line_close(struct line *l)
+{
+	shunt_pair_close(l->shunt, &l->pair);
+	probe_pair_close(&l->left);
+	probe_pair_close(&l->right);
+}
+
+static int line_open(struct line *l, struct shunt *shunt, struct probe *p)
+{
+	int r;
+
+	*l = (struct line){ .shunt = shunt, .left = { -1, -1 }, .right = { -1, -1 } };
+	/* a small window, so that a target that is not read is soon full */
+	r = probe_pair_open(&l->left, 8192, p);
+	if (r >= 0)
+		r = probe_pair_open(&l->right, 0, p);
+	if (r < 0)
+		return r;
+	r = shunt_pair_open(shunt, &l->pair, A(l), B(l));
+	if (r < 0)
+		probe_errno(p, r, "sockets cannot become targets");
+	else
+		*shunt_pending(shunt, l->pair.down_slot) = 0;
+	return r;
+}
+
+static int capture(struct line *l, struct probe *p)
+{
+	struct shunt_tools tools = shunt_tools(l->shunt);
+	int r = shunt_capture(&tools, l->pair.down_slot, l->pair.down_id);
+
+	if (r < 0)
+		probe_errno(p, r, "a sender cannot be captured");
+	else if (r != SHUNT_CAPTURED)
+		probe_set(p, PROBE_FAILED, "", "a sender is not captured (%d)", r);
+	return r == SHUNT_CAPTURED ? 0 : -1;
+}
+
+static int expect(int fd, const char *text, struct probe *p, const char *what)
+{
+	int r = probe_hears(fd, text);
+
+	if (r < 0)
+		probe_errno(p, r, what);
+	return r;
+}
+
+/* Each of these leaves @p as it is, or says what went wrong. */
+static void redirects(struct line *l, struct probe *p)
+{
+	if (probe_says(C(l), "relayed", p) < 0 ||
+	    expect(B(l), "relayed", p, "what was sent before the capture is lost") < 0 ||
+	    probe_says(A(l), "relayed", p) < 0 || capture(l, p) < 0 ||
+	    probe_says(C(l), " redirected", p) < 0)
+		return;
+	expect(D(l), "relayed redirected", p, "redirected bytes do not arrive in order");
+}
+
+static void is_captured(struct line *l, struct probe *p)
+{
+	capture(l, p);
+}
+
+static void rings(struct line *l, struct probe *p)
+{
+	if (capture(l, p) < 0)
+		return;
+	*shunt_pending(l->shunt, l->pair.down_slot) = 1;
+	if (probe_says(C(l), "doorbell", p) < 0 ||
+	    expect(B(l), "doorbell", p, "what is not redirected does not get through") < 0)
+		return;
+	*shunt_pending(l->shunt, l->pair.down_slot) = 0;
+	if (probe_says(C(l), "again", p) >= 0)
+		expect(D(l), "again", p, "a sender is not redirected again");
+}
+
+static void outlives_target(struct line *l, struct probe *p)
+{
+	struct shunt_pair target = { .client_key = l->pair.client_key };
+
+	if (capture(l, p) < 0)
+		return;
+	/* out of the map alone: were it closed, the sender could see that before */
+	shunt_pair_close(l->shunt, &target);
+	if (probe_says(C(l), "late", p) >= 0)
+		expect(B(l), "late", p, "a target that is gone swallows bytes");
+}
+
+/* Fill T behind the back of the room check. Returns 0 when a push has failed. */
+static int provoke(struct line *l, struct probe *p)
+{
+	static const char block[65536];
+	const int little = 1;
+	int i;
+
+	setsockopt(A(l), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &little, sizeof(little));
+	for (i = 0; i < WRITES_MAX; i++)
+		if (send(C(l), block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			break;
+	/* a small net.ipv4.tcp_wmem makes the room check refuse before that */
+	if (i < WRITES_MAX && recv(B(l), &i, 1, MSG_DONTWAIT | MSG_PEEK) < 0)
+		return 0;
+	probe_set(p, PROBE_IMPOSSIBLE, "", "no redirection into a full socket can be provoked");
+	return -1;
+}
+
+static int edge(int epoll, int wait_ms)
+{
+	struct epoll_event event;
+
+	return epoll_wait(epoll, &event, 1, wait_ms) == 1;
+}
+
+static void wakes(struct line *l, struct probe *p)
+{
+	_cleanup_close_ int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
+	struct shunt_tools tools = shunt_tools(l->shunt);
+	int r;
+
+	if (capture(l, p) < 0 || provoke(l, p) < 0)
+		return;
+	epoll_ctl(epoll, EPOLL_CTL_ADD, C(l), &event);
+	edge(epoll, 0); /* its own leg is empty: the application knows that */
+	shunt_ask(l->shunt, l->pair.down_slot, SHUNT_ASK_EDGE);
+	r = shunt_walk(&tools);
+	if (r < 0)
+		probe_errno(p, r, "the walk of the sockets does not run");
+	else if (!edge(epoll, 100))
+		probe_set(p, PROBE_FAILED, "",
+			  "a sender is not woken after a redirection that failed");
+}
+
+static void on_line(void *context, struct probe *p,
+		    void (*test)(struct line *l, struct probe *p))
+{
+	struct shunt **shunt = context;
+	struct line line;
+
+	if (line_open(&line, *shunt, p) >= 0)
+		test(&line, p);
+	line_close(&line);
+}
+
+static void test_load(void *context, struct probe *p)
+{
+	struct shunt **ret = context;
+	struct error err = { "" };
+	int r = shunt_open(ret, &err);
+
+	if (r < 0)
+		probe_set(p, PROBE_IMPOSSIBLE,
+			  "--datapath=shunt --log-level=debug shows what the kernel objects to",
+			  "its programs cannot be loaded: %s", errno_text(r));
+}
+
+static void test_capture(void *context, struct probe *p)
+{
+	on_line(context, p, is_captured);
+}
+
+static void test_order(void *context, struct probe *p)
+{
+	on_line(context, p, redirects);
+}
+
+static void test_doorbell(void *context, struct probe *p)
+{
+	on_line(context, p, rings);
+}
+
+static void test_missing_target(void *context, struct probe *p)
+{
+	on_line(context, p, outlives_target);
+}
+
+static void test_rescue(void *context, struct probe *p)
+{
+	on_line(context, p, wakes);
+}
+
+void probe_shunt(struct probes *probes, bool all, struct datapath_choice *keep)
+{
+	/* the cheap ones first: most hosts that cannot use it end there */
+	static const struct probe_test tests[] = {
+		{ "privileges", probe_privileges, true },
+		{ "kernel types", probe_kernel_types, true },
+		{ "FIONREAD", probe_fionread, false },
+		{ "programs load", test_load, true },
+		{ "capture", test_capture, true },
+		{ "order", test_order, false },
+		{ "doorbell", test_doorbell, false },
+		{ "missing target", test_missing_target, false },
+		{ "rescue", test_rescue, false },
+		{ 0 },
+	};
+	struct shunt *shunt = NULL;
+
+	probes_run(probes, tests, &shunt, all);
+	if (keep && !probes_find(probes, all ? PROBE_FAILED : PROBE_DIFFERS))
+		keep->shunt = TAKE_PTR(shunt);
+	shunt_close(shunt);
+}
