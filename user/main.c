@@ -15,6 +15,7 @@ static const struct {
 } commands[] = {
 	{ "run", cmd_run, "run a command in a new network and publish its ports" },
 	{ "attach", cmd_attach, "publish ports of a network namespace that exists" },
+	{ "doctor", cmd_doctor, "tell what this kernel and these privileges allow" },
 	{ "@forwarder", cmd_forwarder, NULL },
 	{ "@netns", cmd_netns, NULL },
 	{ "@init", cmd_netns, NULL },
@@ -38,7 +39,7 @@ int main(int argc, char **argv)
 	/* a child was executed as /proc/self/exe */
 	prctl(PR_SET_NAME, "portshunt");
 	if (argc < 2) {
-		log_error("no command given: try run, attach or --help");
+		log_error("no command given: try run, attach, doctor or --help");
 		return 125;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
@@ -51,6 +52,6 @@ int main(int argc, char **argv)
 		printf("portshunt " VERSION "\n");
 		return 0;
 	}
-	log_error("unknown command \"%s\": try run, attach or --help", argv[1]);
+	log_error("unknown command \"%s\": try run, attach, doctor or --help", argv[1]);
 	return 125;
 }

@@ -268,7 +268,7 @@ has_link_local() {
 	published 80
 	pages "$port"
 	grep -q tap0 "/proc/$pid/net/dev"
-	said "1 port published to 10.0.2.100 by splice"
+	said "1 port published to 10.0.2.100"
 	kill -KILL "$pid"
 	finish
 	[ "$status" = 0 ]

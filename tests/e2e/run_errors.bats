@@ -38,9 +38,9 @@ both() {
 }
 
 @test "no command, or one that there is not" {
-	refused "no command given: try run, attach or --help"
-	refused 'unknown command "bogus": try run, attach or --help' bogus
-	refused 'unknown command "": try run, attach or --help' ""
+	refused "no command given: try run, attach, doctor or --help"
+	refused 'unknown command "bogus": try run, attach, doctor or --help' bogus
+	refused 'unknown command "": try run, attach, doctor or --help' ""
 	refused "no command to run: portshunt run \[OPTIONS\] \[-p SPEC\]... COMMAND \[ARG...\]" run
 	refused "no command to run: *" run -p 80 --
 	refused "attach runs no command: what is \"true\"?" attach --pid 1 true

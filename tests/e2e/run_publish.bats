@@ -118,7 +118,7 @@ serves_a_page() {
 
 @test "--log-level: how much is said" {
 	portshunt_start run --log-level info -p 80 -- sleep 60
-	said "1 port published to 10.0.2.100 by splice"
+	said "1 port published to 10.0.2.100"
 	portshunt_stop TERM
 	free_port
 	portshunt_start run --log-level warn -p "$port:80" -- sleep 60

@@ -9,7 +9,7 @@ _portshunt() {
 	_init_completion -n =: || return
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		run | attach)
+		run | attach | doctor)
 			command=${words[i]}
 			break
 			;;
@@ -27,8 +27,9 @@ _portshunt() {
 	esac
 
 	case $command in
-	'') COMPREPLY=($(compgen -W "run attach --help --version" -- "$cur")) ;;
+	'') COMPREPLY=($(compgen -W "run attach doctor --help --version" -- "$cur")) ;;
 	attach) COMPREPLY=($(compgen -W "--netns --pid $both" -- "$cur")) ;;
+	doctor) COMPREPLY=($(compgen -W "--json --help" -- "$cur")) ;;
 	run)
 		# What follows the options is a command of its own.
 		for ((i++; i < cword; i++)); do
