@@ -90,6 +90,24 @@ static __always_inline int is_open(struct sock *sk)
 }
 
 /*
+ * T keeps bytes that it could send: the last message came with MSG_MORE. What
+ * ends that early on plain TCP flushes S, not T: TCP_NODELAY, or the end of a
+ * file that sendfile(2) was asked for more of (tcp_splice_eof). T would keep
+ * them for 200 ms each time; so whoever does that is let go. The pacing of T's
+ * congestion control is another reason to wait, for a while that T knows.
+ */
+
+static __always_inline int holds_back(struct tcp_sock *target)
+{
+	__u32 sent = BPF_CORE_READ(target, snd_nxt);
+	__u32 unsent = BPF_CORE_READ(target, write_seq) - sent;
+
+	return unsent && !BPF_CORE_READ(target, packets_out) &&
+	       BPF_CORE_READ(target, snd_wnd) >= unsent &&
+	       BPF_CORE_READ(target, tcp_wstamp_ns) < bpf_ktime_get_ns();
+}
+
+/*
  * What the application did after the capture: it blocks now, speaks TLS by the
  * kernel (a redirection would send plain text), or wants to be told when its
  * pages are sent (MSG_ZEROCOPY), which a captured socket gets wrong.
@@ -135,8 +153,12 @@ int shunt_verdict(struct sk_msg_md *msg)
 	if (__sync_fetch_and_add(&flow->pending, 0))
 		return SK_PASS;
 	if (!is_open((struct sock *)sender->target) ||
-	    (!has_room((struct sock *)sender->target, msg->size)))
+	    !has_room((struct sock *)sender->target, msg->size))
 		return SK_PASS;
+	if (holds_back(sender->target)) {
+		flow->evict = 1;
+		return SK_PASS;
+	}
 	key = sender->target_key;
 	/* a target that is gone leaves SK_PASS in force: no EACCES for the application */
 	if (bpf_msg_redirect_hash(msg, &targets, &key, 0) == SK_PASS)

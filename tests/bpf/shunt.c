@@ -160,6 +160,25 @@ static void test_rescue(struct shunt *shunt)
 	end(&b);
 }
 
+static void test_more(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	tap_ok(say(C(&b), "plain") && waits_for(D(&b), "plain"), "a message without MSG_MORE");
+	tap_ok(say(C(&b), "again") && waits_for(D(&b), "again"), "and another");
+	tap_ok(!shunt_wants_eviction(shunt, b.pair.down_slot), "are nothing special");
+	set_option(D(&b), IPPROTO_TCP, TCP_QUICKACK, 1); /* nothing is in flight */
+	tap_is((int)send(C(&b), "held", 4, MSG_DONTWAIT | MSG_MORE), 4, "one with MSG_MORE");
+	tap_ok(!*arrived(D(&b)), "is held back, by the target");
+	tap_ok(say(C(&b), "next") && waits_for(B(&b), "next"), "the next one is relayed");
+	tap_ok(shunt_wants_eviction(shunt, b.pair.down_slot), "and the sender is to be let go");
+	tap_ok(say(A(&b), "next") && waits_for(D(&b), "heldnext"), "nothing is lost");
+	end(&b);
+}
+
 static int sndbuf_of(int fd)
 {
 	socklen_t len = sizeof(int);
@@ -321,6 +340,7 @@ int main(void)
 	test_hand_over(shunt);
 	test_room(shunt);
 	test_rescue(shunt);
+	test_more(shunt);
 	test_shrink(shunt);
 	test_missing_target(shunt);
 	test_blocking(shunt);

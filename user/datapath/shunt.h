@@ -71,7 +71,8 @@ __u64 *shunt_pending(struct shunt *s, uint32_t slot);
 uint64_t shunt_redirected(const struct shunt *s, uint32_t slot);
 
 /*
- * shunt_wants_eviction - did the sender of @slot become what is never captured?
+ * shunt_wants_eviction - is the sender of @slot to be let go, as it became what
+ * is never captured, or holds bytes back by MSG_MORE?
  * Its bytes take the relay leg already. shunt_evict - it is plain TCP again.
  */
 bool shunt_wants_eviction(const struct shunt *s, uint32_t slot);

@@ -41,7 +41,7 @@ static void evict(struct pair *pair, bool up)
 
 	if (!shunt_wants_eviction(f->shunt, up ? p->up_slot : p->down_slot))
 		return;
-	log_debug("let go: the %s blocks now, or turned to kTLS or zero copy",
+	log_debug("let go: the %s blocks now, or uses kTLS, zero copy or MSG_MORE",
 		  up ? "client" : "container");
 	shunt_evict(f->shunt, up ? p->up_id : p->down_id);
 }
