@@ -89,6 +89,13 @@ result_of() {
 	[[ $output == *"start it as root; kernel.unprivileged_bpf_disabled forbids bpf(2) to others"* ]]
 }
 
+@test "no connection stays behind, not even in TIME_WAIT" {
+	need_root
+	netns_make
+	nsenter --net="$ns" "$PORTSHUNT" doctor
+	[ -z "$(nsenter --net="$ns" ss -Htan)" ]
+}
+
 @test "too few files, and it still tells" {
 	for n in 6 7 9; do
 		run -0 prlimit --nofile=$n:$n "$PORTSHUNT" doctor

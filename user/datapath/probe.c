@@ -128,6 +128,11 @@ int probe_pair_open(struct probe_pair *pair, int rcvbuf, struct probe *probe)
 
 void probe_pair_close(struct probe_pair *pair)
 {
+	const struct linger reset = { .l_onoff = 1 };
+
+	/* by a reset: no port stays in TIME_WAIT for a minute after each start */
+	if (pair->connected >= 0)
+		setsockopt(pair->connected, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	pair->connected = fd_close(pair->connected);
 	pair->accepted = fd_close(pair->accepted);
 }
