@@ -15,14 +15,6 @@
 
 struct shunt; /* maps and programs; they vanish with the process */
 
-/*
- * shunt_keeps_fionread - does FIONREAD on a captured socket tell how much
- * waits to be read? Linux 929e30f93125 (6.6.128, 6.12.75, 6.18.14, 6.19) made
- * it 0 until 04af4efde58a. Asked of this kernel, on a pair of its own.
- * Returns 1, 0, or -errno.
- */
-int shunt_keeps_fionread(struct shunt *s);
-
 /* shunt_bpf_commands - of bpf(2), all that is used after shunt_open(); -1 ends them. */
 const int *shunt_bpf_commands(void);
 
