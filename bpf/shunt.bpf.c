@@ -33,7 +33,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* A and B, without a program: where to redirect to, and where to look. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, SHUNT_FLOWS_MAX);
 	__type(key, __u64);
 	__type(value, __u64);
 } targets SEC(".maps");
@@ -41,7 +41,7 @@ struct {
 /* S, with the verdict below. The key is the flow's id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, SHUNT_FLOWS_MAX);
 	__type(key, __u64);
 	__type(value, __u64);
 } senders SEC(".maps");
@@ -49,7 +49,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 65536);
+	__uint(max_entries, SHUNT_FLOWS_MAX);
 	__type(key, __u32);
 	__type(value, struct shunt_flow);
 } flows SEC(".maps");

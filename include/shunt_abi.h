@@ -10,6 +10,12 @@
 #endif
 
 /*
+ * Two for each connection that is on the shunt at a time; more connections go
+ * on over splice. Per forwarder the kernel takes 3 MiB for the maps.
+ */
+#define SHUNT_FLOWS_MAX 32768
+
+/*
  * One flow, in an array that user space maps: its index is the slot. A sender
  * is bound to a flow by the flow's id, which is never used twice, so a slot
  * that has a new owner means nothing to the old one's sender.

@@ -303,6 +303,35 @@ static void test_release(struct shunt *shunt)
 	end(&b);
 }
 
+static void test_full(struct shunt *shunt)
+{
+	static struct shunt_pair pairs[SHUNT_FLOWS_MAX / 2];
+	struct shunt_pair one_more = { 0 };
+	size_t n = 0, most = SHUNT_FLOWS_MAX / 2;
+	struct bench b;
+	int r = 0;
+
+	begin(&b, shunt, 0);
+	shunt_pair_close(shunt, &b.pair);
+	while (n < most && r == 0) {
+		r = shunt_pair_open(shunt, &pairs[n], A(&b), B(&b));
+		n += r == 0;
+	}
+	tap_is((int)n, (int)most, "as many connections as it has flows for");
+	tap_is(shunt_pair_open(shunt, &one_more, A(&b), B(&b)), -ENOSPC, "no more");
+	tap_ok(!one_more.client_key && !one_more.up_id, "and nothing is taken for it");
+	shunt_pair_close(shunt, &pairs[n / 2]);
+	tap_is(shunt_pair_open(shunt, &one_more, A(&b), B(&b)), 0, "until one ends");
+	shunt_pair_close(shunt, &one_more);
+	for (size_t i = 0; i < n; i++)
+		shunt_pair_close(shunt, &pairs[i]);
+	tap_is(shunt_pair_open(shunt, &b.pair, A(&b), B(&b)), 0, "all can be had again");
+	*shunt_pending(shunt, b.pair.down_slot) = 0;
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "and are of use");
+	end(&b);
+}
+
 /* The netns child has no capability but the descriptor of the program. */
 static void test_elsewhere(struct shunt *shunt)
 {
@@ -347,6 +376,7 @@ int main(void)
 	test_late_zerocopy(shunt);
 	test_unsuitable(shunt);
 	test_release(shunt);
+	test_full(shunt);
 	test_elsewhere(shunt);
 	shunt_close(shunt);
 	return tap_end();

@@ -4,26 +4,24 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "bpf/shunt.skel.h"
+#include "datapath/shunt_flows.h"
 
 struct shunt {
 	struct shunt_bpf *bpf;
-	struct shunt_flow *flows; /* the map's memory */
-	size_t flows_size;
+	struct shunt_flows flows;
 	uint64_t next_id;
-	uint32_t *free_slots;
-	uint32_t n_free, n_slots;
 };
 
 /* libbpf's own words are for whoever debugs. */
@@ -36,27 +34,6 @@ static int on_libbpf_log(enum libbpf_print_level level, const char *fmt, va_list
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\n")] = '\0';
 	log_debug("%s", text);
-	return 0;
-}
-
-static int map_flows(struct shunt *s)
-{
-	uint32_t n = bpf_map__max_entries(s->bpf->maps.flows);
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *memory;
-
-	s->flows_size = (n * sizeof(struct shunt_flow) + page - 1) & ~(page - 1);
-	memory = mmap(NULL, s->flows_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      bpf_map__fd(s->bpf->maps.flows), 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	s->flows = memory;
-	s->free_slots = malloc(n * sizeof(*s->free_slots));
-	if (!s->free_slots)
-		return -ENOMEM;
-	s->n_slots = n;
-	for (uint32_t i = 0; i < n; i++)
-		s->free_slots[s->n_free++] = n - 1 - i;
 	return 0;
 }
 
@@ -78,13 +55,16 @@ int shunt_open(struct shunt **ret, struct error *err)
 	if (r >= 0) {
 		s->bpf->links.shunt_walk =
 			bpf_program__attach_iter(s->bpf->progs.shunt_walk, NULL);
-		r = s->bpf->links.shunt_walk ? map_flows(s) : -errno;
+		r = s->bpf->links.shunt_walk ? 0 : -errno;
 	}
 	if (r < 0) {
 		shunt_close(s);
 		return error_errno(err, r, "cannot load the shunt's BPF programs "
 				   "(CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)");
 	}
+	shunt_flows_init(&s->flows, bpf_map__fd(s->bpf->maps.flows),
+			 bpf_map__max_entries(s->bpf->maps.flows));
+	malloc_trim(0); /* of the kernel's types, some megabytes, nothing is needed any more */
 	*ret = s;
 	return 0;
 }
@@ -103,9 +83,7 @@ void shunt_close(struct shunt *s)
 {
 	if (!s)
 		return;
-	if (s->flows)
-		munmap(s->flows, s->flows_size);
-	free(s->free_slots);
+	shunt_flows_done(&s->flows);
 	shunt_bpf__destroy(s->bpf);
 	free(s);
 }
@@ -135,8 +113,8 @@ static int add_target(struct shunt *s, int fd, uint64_t *ret_key)
 static uint32_t take_slot(struct shunt *s, uint64_t target, uint64_t relay,
 			  uint64_t *ret_id)
 {
-	uint32_t slot = s->free_slots[--s->n_free];
-	struct shunt_flow *flow = &s->flows[slot];
+	uint32_t slot = shunt_flows_take(&s->flows);
+	struct shunt_flow *flow = shunt_flow(&s->flows, slot);
 
 	flow->target = target;
 	flow->relay = relay;
@@ -152,11 +130,10 @@ static uint32_t take_slot(struct shunt *s, uint64_t target, uint64_t relay,
 int shunt_pair_open(struct shunt *s, struct shunt_pair *p, int client_fd,
 		    int container_fd)
 {
-	int r;
+	int r = shunt_flows_reserve(&s->flows, 2);
 
-	if (s->n_free < 2)
-		return -ENOSPC;
-	r = add_target(s, client_fd, &p->client_key);
+	if (r >= 0)
+		r = add_target(s, client_fd, &p->client_key);
 	if (r >= 0)
 		r = add_target(s, container_fd, &p->container_key);
 	if (r < 0) {
@@ -172,9 +149,9 @@ static void drop_flow(struct shunt *s, uint64_t id, uint32_t slot)
 {
 	if (!id)
 		return;
-	__atomic_store_n(&s->flows[slot].id, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&shunt_flow(&s->flows, slot)->id, 0, __ATOMIC_SEQ_CST);
 	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &id);
-	s->free_slots[s->n_free++] = slot;
+	shunt_flows_put(&s->flows, slot);
 }
 
 static void drop_target(struct shunt *s, uint64_t key)
@@ -196,17 +173,17 @@ void shunt_pair_close(struct shunt *s, struct shunt_pair *p)
 
 __u64 *shunt_pending(struct shunt *s, uint32_t slot)
 {
-	return &s->flows[slot].pending;
+	return &shunt_flow(&s->flows, slot)->pending;
 }
 
 uint64_t shunt_redirected(const struct shunt *s, uint32_t slot)
 {
-	return __atomic_load_n(&s->flows[slot].redirected, __ATOMIC_RELAXED);
+	return __atomic_load_n(&shunt_flow(&s->flows, slot)->redirected, __ATOMIC_RELAXED);
 }
 
 bool shunt_wants_eviction(const struct shunt *s, uint32_t slot)
 {
-	return __atomic_load_n(&s->flows[slot].evict, __ATOMIC_RELAXED);
+	return __atomic_load_n(&shunt_flow(&s->flows, slot)->evict, __ATOMIC_RELAXED);
 }
 
 void shunt_evict(struct shunt *s, uint64_t id)
@@ -232,7 +209,7 @@ int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id)
 
 bool shunt_ask(struct shunt *s, uint32_t slot, enum shunt_ask what)
 {
-	return !(__atomic_fetch_or(&s->flows[slot].ask, what, __ATOMIC_SEQ_CST) & what);
+	return !(__atomic_fetch_or(&shunt_flow(&s->flows, slot)->ask, what, __ATOMIC_SEQ_CST) & what);
 }
 
 int shunt_walk(const struct shunt_tools *tools)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "forwarder/capture.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <time.h>
@@ -21,13 +22,20 @@ void capture_tell(struct forwarder *f, const char *who, int result)
 {
 	if (result == SHUNT_CAPTURED)
 		log_debug("captured: the %s's socket", who);
-	/* a client on another machine is none of this namespace's: as expected */
+	/*
+	 * As it should be: blocking senders are left alone, and a client on
+	 * another machine is none of this namespace's.
+	 */
 	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
-	    result == SHUNT_NO_FLOW)
+	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING)
 		return;
-	if (log_allowed(&f->capture_limit))
-		log_warn("a connection stays on splice: %s: %s", who,
-			 result == SHUNT_BLOCKING ? "its application blocks" :
+	if (!log_allowed(&f->capture_limit))
+		return;
+	if (result == -ENOSPC)
+		log_warn("%u connections are on the shunt, the most there can be: "
+			 "others stay on splice", SHUNT_FLOWS_MAX / 2);
+	else
+		log_warn("a connection stays on splice: the %s: %s", who,
 			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, or ending" :
 			 result == SHUNT_REFUSED ? "another sockmap has its socket" :
 						   errno_text(result));
@@ -161,6 +169,8 @@ void capture_consider(struct pair *pair)
 	bool up = !pair->up_tried && !pair->up_ended && is_busy(&pair->up);
 	bool down = !pair->down_tried && !pair->down_ended && is_busy(&pair->down);
 
+	int r;
+
 	if (pair->shunt.client_key) {
 		evict(pair, true);
 		evict(pair, false);
@@ -172,8 +182,10 @@ void capture_consider(struct pair *pair)
 	pair->up_tried |= up;
 	pair->down_tried |= down;
 	if (!pair->shunt.client_key &&
-	    shunt_pair_open(f->shunt, &pair->shunt, pair->up.from, pair->up.to) < 0) {
+	    (r = shunt_pair_open(f->shunt, &pair->shunt, pair->up.from,
+				 pair->up.to)) < 0) {
 		pair->up_tried = pair->down_tried = true;
+		capture_tell(f, "both ends", r);
 		return;
 	}
 	if (up && prepare_flow(f, &pair->up, pair->shunt.up_slot, &pair->container,
