@@ -218,6 +218,7 @@ static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *fl
 		bpf_sk_storage_delete(&sender_of, s);
 		return SHUNT_REFUSED;
 	}
+	flow->captured = 1;
 	return SHUNT_CAPTURED;
 }
 

@@ -28,7 +28,8 @@ struct shunt_flow {
 	__u64 redirected; /* bytes that S was to put into T; counted before the push */
 	__u32 ask;	  /* of the walk program, which clears it: enum shunt_ask */
 	__u32 evict;	  /* set by the verdict: S is to be let go */
-	__u64 unused[2];  /* one flow, one cache line */
+	__u64 captured;	  /* set by the capture: S is in `senders` */
+	__u64 unused;	  /* one flow, one cache line */
 };
 
 _Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree");

@@ -243,7 +243,9 @@ static void test_blocking(struct shunt *shunt)
 	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
 	       "one that blocks again takes the relay leg");
 	tap_ok(shunt_wants_eviction(shunt, b.pair.down_slot), "and is to be let go");
-	shunt_evict(shunt, b.pair.down_id);
+	tap_ok(shunt_is_captured(shunt, b.pair.down_slot), "it is in yet");
+	shunt_evict(shunt, b.pair.down_slot, b.pair.down_id);
+	tap_ok(!shunt_is_captured(shunt, b.pair.down_slot), "it is out");
 	set_nonblock(C(&b), true);
 	tap_ok(say(C(&b), "plain") && waits_for(B(&b), "plain"), "it is plain TCP again");
 	end(&b);

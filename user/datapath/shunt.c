@@ -122,6 +122,7 @@ static uint32_t take_slot(struct shunt *s, uint64_t target, uint64_t relay,
 	flow->redirected = 0;
 	flow->ask = 0;
 	flow->evict = 0;
+	flow->captured = 0;
 	*ret_id = ++s->next_id;
 	__atomic_store_n(&flow->id, *ret_id, __ATOMIC_SEQ_CST);
 	return slot;
@@ -186,8 +187,17 @@ bool shunt_wants_eviction(const struct shunt *s, uint32_t slot)
 	return __atomic_load_n(&shunt_flow(&s->flows, slot)->evict, __ATOMIC_RELAXED);
 }
 
-void shunt_evict(struct shunt *s, uint64_t id)
+bool shunt_is_captured(const struct shunt *s, uint32_t slot)
 {
+	return __atomic_load_n(&shunt_flow(&s->flows, slot)->captured, __ATOMIC_RELAXED);
+}
+
+void shunt_evict(struct shunt *s, uint32_t slot, uint64_t id)
+{
+	struct shunt_flow *flow = shunt_flow(&s->flows, slot);
+
+	flow->captured = 0;
+	flow->evict = 0;
 	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &id);
 }
 

@@ -68,7 +68,10 @@ uint64_t shunt_redirected(const struct shunt *s, uint32_t slot);
  * Its bytes take the relay leg already. shunt_evict - it is plain TCP again.
  */
 bool shunt_wants_eviction(const struct shunt *s, uint32_t slot);
-void shunt_evict(struct shunt *s, uint64_t id);
+void shunt_evict(struct shunt *s, uint32_t slot, uint64_t id);
+
+/* shunt_is_captured - is the sender of @slot in, and was not let go? */
+bool shunt_is_captured(const struct shunt *s, uint32_t slot);
 
 /*
  * shunt_capture - look for the sender of the flow @id in @slot in this

@@ -53,7 +53,12 @@ bool shunt_wants_eviction(const struct shunt *s, uint32_t slot)
 	return false;
 }
 
-void shunt_evict(struct shunt *s, uint64_t id)
+bool shunt_is_captured(const struct shunt *s, uint32_t slot)
+{
+	return false;
+}
+
+void shunt_evict(struct shunt *s, uint32_t slot, uint64_t id)
 {
 }
 

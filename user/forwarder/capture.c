@@ -41,7 +41,6 @@ void capture_tell(struct forwarder *f, const char *who, int result)
 						   errno_text(result));
 }
 
-/* A flow that carried this much is worth a capture: it costs some 10 µs. */
 static void evict(struct pair *pair, bool up)
 {
 	struct forwarder *f = pair->forwarder;
@@ -51,9 +50,10 @@ static void evict(struct pair *pair, bool up)
 		return;
 	log_debug("let go: the %s blocks now, or uses kTLS, zero copy or MSG_MORE",
 		  up ? "client" : "container");
-	shunt_evict(f->shunt, up ? p->up_id : p->down_id);
+	shunt_evict(f->shunt, up ? p->up_slot : p->down_slot, up ? p->up_id : p->down_id);
 }
 
+/* A flow that carried this much is worth a capture: it costs some 10 µs. */
 static bool is_busy(const struct flow *f)
 {
 	return f->bytes >= 64 * 1024 || f->reads >= 32;
@@ -106,7 +106,8 @@ static void ask_walk(struct pair *pair, bool up, enum shunt_ask what)
 /* A sender that goes on over its own leg although nothing speaks against the shunt. */
 static void shorten(struct pair *pair, struct flow *flow, bool up, uint64_t *at)
 {
-	if (flow->bytes < *at)
+	if (flow->bytes < *at || !shunt_is_captured(pair->forwarder->shunt, up ?
+					pair->shunt.up_slot : pair->shunt.down_slot))
 		return;
 	*at = UINT64_MAX;
 	tcp_short_queue(flow->from);
