@@ -17,7 +17,7 @@ loads_table() {
 	small-64|msgs_per_s cpu|1 stream up, blocking writes of 64 B|throughput --blocking --write-size 64
 	small-1k|msgs_per_s cpu|1 stream up, blocking writes of 1 KiB|throughput --blocking --write-size 1k
 	rr-1|tps p50_us p99_us cpu|request and response of 1 B, 1 flow|pinned rr --blocking
-	rr-1-epoll|tps p50_us p99_us cpu|request and response of 1 B, 1 flow, non-blocking|pinned rr --epoll --flows 1
+	rr-1-epoll|tps p50_us p99_us cpu|request and response of 1 B, 1 flow, both ends non-blocking|pinned rr --epoll --flows 1
 	rr-64|tps p50_us p99_us cpu|request and response of 1 B, 64 flows|rr --epoll --flows 64
 	rr-1-8k|tps p50_us p99_us cpu|request 128 B, response 8 KiB, 1 flow|pinned rr --blocking --request 128 --response 8k
 	rr-64-8k|tps p50_us p99_us cpu|request 128 B, response 8 KiB, 64 flows|rr --epoll --flows 64 --request 128 --response 8k
