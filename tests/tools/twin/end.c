@@ -84,6 +84,43 @@ void set_blocking(int fd, bool on)
 	fcntl(fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
+void wait_room(struct end *e)
+{
+	if (e->wait)
+		e->wait(e, POLLOUT);
+	else
+		wait_for(e->fd, POLLOUT);
+}
+
+void wait_data(struct end *e)
+{
+	if (e->wait)
+		e->wait(e, POLLIN);
+	else
+		wait_for(e->fd, POLLIN);
+}
+
+void reset(struct end *e)
+{
+	struct linger now = { 1, 0 };
+
+	setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	say(e, "close: %s", res(close(e->fd)));
+}
+
+void option(struct end *e, int level, int name, int value)
+{
+	must(e, "setsockopt", setsockopt(e->fd, level, name, &value, sizeof(value)));
+}
+
+int get_option(struct end *e, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	return getsockopt(e->fd, level, name, &value, &len) < 0 ? -errno : value;
+}
+
 ssize_t put(struct end *e, const void *data, size_t len)
 {
 	size_t done = 0;
@@ -94,7 +131,7 @@ ssize_t put(struct end *e, const void *data, size_t len)
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno == EAGAIN && e->mode == NONBLOCKING)
-			wait_for(e->fd, POLLOUT);
+			wait_room(e);
 		else
 			return -errno;
 	}
@@ -110,7 +147,7 @@ ssize_t get(struct end *e, void *data, size_t len)
 			return n;
 		if (errno != EAGAIN || e->mode != NONBLOCKING)
 			return -errno;
-		wait_for(e->fd, POLLIN);
+		wait_data(e);
 	}
 }
 
@@ -139,110 +176,4 @@ void ended(struct end *e)
 	while ((n = get(e, data, sizeof(data))) > 0)
 		bytes += (uint64_t)n;
 	say(e, "read %llu bytes to the end: %s", (unsigned long long)bytes, n ? err((int)n) : "EOF");
-}
-
-void stream_init(struct stream *s)
-{
-	*s = (struct stream){ .wrong = UINT64_MAX };
-}
-
-static char pattern(uint64_t at)
-{
-	uint64_t x = (at + 1) * 0x9e3779b97f4a7c15ull;
-
-	return (char)(x >> 56);
-}
-
-void stream_fill(struct stream *s, void *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		((char *)data)[i] = pattern(s->bytes + i);
-}
-
-void stream_take(struct stream *s, const void *data, size_t len)
-{
-	for (size_t i = 0; i < len && s->wrong == UINT64_MAX; i++)
-		if (((const char *)data)[i] != pattern(s->bytes + i))
-			s->wrong = s->bytes + i;
-	s->bytes += len;
-}
-
-/* As many small ones as large ones. */
-static size_t some_size(struct stream *s, size_t max)
-{
-	uint64_t x = s->random ? s->random : 88172645463325252ull;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	s->random = x;
-	while (max > 1 && x & 1) {
-		x >>= 1;
-		max /= 2;
-	}
-	return 1 + (x >> 1) % max;
-}
-
-ssize_t send_plainly(struct end *e, const char *data, size_t len)
-{
-	return send(e->fd, data, len, MSG_NOSIGNAL);
-}
-
-void send_stream(struct end *e, uint64_t total, size_t max, send_call *call)
-{
-	char *data = malloc(max);
-	struct stream s;
-	ssize_t n = 0;
-
-	stream_init(&s);
-	while (s.bytes < total) {
-		size_t len = some_size(&s, max), done = 0;
-
-		if (len > total - s.bytes)
-			len = total - s.bytes;
-		stream_fill(&s, data, len);
-		while (done < len) {
-			n = call(e, data + done, len - done);
-			if (n >= 0) {
-				done += (size_t)n;
-			} else if (errno == EAGAIN && e->mode == NONBLOCKING) {
-				wait_for(e->fd, POLLOUT);
-			} else {
-				n = -errno;
-				break;
-			}
-		}
-		s.bytes += done;
-		if (done < len)
-			break;
-	}
-	say(e, "sent %llu bytes%s%s", (unsigned long long)s.bytes, n < 0 ? ", then " : "",
-	    n < 0 ? err((int)n) : "");
-	free(data);
-}
-
-void stream_say(struct end *e, const struct stream *s, ssize_t last)
-{
-	if (s->wrong == UINT64_MAX)
-		say(e, "received %llu bytes, all right%s%s", (unsigned long long)s->bytes,
-		    last < 0 ? ", then " : "", last < 0 ? err((int)last) : "");
-	else
-		say(e, "received %llu bytes, wrong from byte %llu on",
-		    (unsigned long long)s->bytes, (unsigned long long)s->wrong);
-}
-
-void recv_stream(struct end *e, uint64_t total)
-{
-	static __thread char data[262144];
-	struct stream s;
-	ssize_t n = 0;
-
-	stream_init(&s);
-	while (s.bytes < total) {
-		n = get(e, data, total - s.bytes < sizeof(data) ? total - s.bytes : sizeof(data));
-		if (n <= 0)
-			break;
-		stream_take(&s, data, (size_t)n);
-	}
-	stream_say(e, &s, n);
 }

@@ -25,6 +25,13 @@ void meet(struct end *e);
 void tell(struct end *e);
 void heed(struct end *e);
 
+/*
+ * wait_room, wait_data - how a non-blocking end waits after EAGAIN: by poll(2), unless the
+ * case has set e->wait.
+ */
+void wait_room(struct end *e);
+void wait_data(struct end *e);
+
 /* wait_for - until poll(2) reports one of @events; returns what it reported. */
 int wait_for(int fd, int events);
 
@@ -64,6 +71,9 @@ void await_state(struct end *e, pid_t pid, char state);
 /* nap - for a millisecond, before looking again. */
 void nap(void);
 
+/* await_stuck - until it waits and goes on waiting: as much is on its way as can be. */
+void await_stuck(struct end *e, pid_t pid);
+
 /* recv_1 - the usual call of a waiter: one byte. */
 ssize_t recv_1(struct end *e);
 
@@ -71,6 +81,12 @@ ssize_t recv_1(struct end *e);
 void end_connect(struct end *e);
 void end_accept(struct end *e);
 void end_warm_up(struct end *e);
+
+/* reset - close(2) with a reset. */
+void reset(struct end *e);
+/* option - setsockopt(2) of a number that must succeed. get_option - getsockopt(2), or -errno. */
+void option(struct end *e, int level, int name, int value);
+int get_option(struct end *e, int level, int name);
 
 /* sent_by_tcp - bytes that went out on this socket's own leg: redirected ones do not count. */
 uint64_t sent_by_tcp(int fd);
@@ -98,3 +114,7 @@ send_call send_plainly;
  */
 void send_stream(struct end *e, uint64_t total, size_t max, send_call *call);
 void recv_stream(struct end *e, uint64_t total);
+
+/* recv_stream_by - the same, by any call that receives. */
+typedef ssize_t recv_call(struct end *e, char *data, size_t len);
+void recv_stream_by(struct end *e, uint64_t total, size_t max, recv_call *call);

@@ -7,7 +7,9 @@
 #include "twin.h"
 
 static const struct kase *const themes[] = {
-	sending_cases, waiting_cases,
+	sending_cases, flushing_cases, receiving_cases, urgent_cases, readiness_cases,
+	waiting_cases, ending_cases, beginning_cases, option_cases, process_cases, thread_cases,
+	tls_cases,
 };
 
 static const char *const mode_names[] = { "nonblocking", "blocking", "turned", "evicted" };

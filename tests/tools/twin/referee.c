@@ -60,10 +60,17 @@ void end_connect(struct end *e)
 	struct sockaddr_storage to;
 	uint16_t first = e->setup->native ? e->setup->port : e->setup->host_port;
 	socklen_t len = address(e->job, (uint16_t)(first + e->port - e->setup->port), false, &to);
+	int r;
 
 	if (e->fd < 0)
 		e->fd = must(e, "socket", socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	must(e, "connect", connect(e->fd, (struct sockaddr *)&to, len));
+	r = connect(e->fd, (struct sockaddr *)&to, len);
+	if (r < 0 && errno == EINPROGRESS) {
+		wait_for(e->fd, POLLOUT);
+		errno = get_option(e, SOL_SOCKET, SO_ERROR);
+		r = errno ? -1 : 0;
+	}
+	must(e, "connect", r);
 }
 
 void end_accept(struct end *e)

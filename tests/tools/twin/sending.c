@@ -75,11 +75,15 @@ static void with_writev(struct end *e)
 	sends(e, 4 * MIB, do_writev);
 }
 
+/*
+ * After a message that went in part only the call goes on with the next one:
+ * for a non-blocking stream it is of no use with more than one.
+ */
 static ssize_t do_sendmmsg(struct end *e, const char *data, size_t len)
 {
 	struct mmsghdr messages[8] = { 0 };
 	struct iovec iov[24];
-	unsigned int n = slice(iov, 24, data, len), used = 0, m = 0;
+	unsigned int n = slice(iov, e->mode == NONBLOCKING ? 3 : 24, data, len), used = 0, m = 0;
 	ssize_t sum = 0;
 	int done;
 
@@ -89,7 +93,6 @@ static ssize_t do_sendmmsg(struct end *e, const char *data, size_t len)
 		used += (unsigned int)messages[m++].msg_hdr.msg_iovlen;
 	}
 	done = sendmmsg(e->fd, messages, m, MSG_NOSIGNAL);
-	/* a message that went in part only ends the call */
 	for (int i = 0; i < done; i++)
 		sum += messages[i].msg_len;
 	return done < 0 ? -1 : sum;

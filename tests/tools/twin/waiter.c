@@ -41,9 +41,10 @@ static bool is_io(long nr)
 	return false;
 }
 
-void await_sleep(struct end *e, pid_t pid, pid_t tid)
+static void await_sleeps(struct end *e, pid_t pid, pid_t tid, int looks)
 {
 	char path[64], text[256];
+	int asleep = 0;
 	long nr;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
@@ -51,11 +52,25 @@ void await_sleep(struct end *e, pid_t pid, pid_t tid)
 		/* "running", or the number of the call that it sleeps in */
 		if (read_file(path, text, sizeof(text)) && sscanf(text, "%ld", &nr) == 1 &&
 		    is_io(nr))
+			asleep++;
+		else
+			asleep = 0;
+		if (asleep == looks)
 			return;
 		nap();
 	}
 	say(e, "thread does not wait");
 	_exit(6);
+}
+
+void await_sleep(struct end *e, pid_t pid, pid_t tid)
+{
+	await_sleeps(e, pid, tid, 1);
+}
+
+void await_stuck(struct end *e, pid_t pid)
+{
+	await_sleeps(e, pid, pid, 50);
 }
 
 void await_state(struct end *e, pid_t pid, char state)

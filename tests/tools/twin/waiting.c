@@ -95,11 +95,8 @@ static void until_reset(struct end *e)
 
 static void partner_resets(struct end *e)
 {
-	struct linger now = { 1, 0 };
-
 	heed(e);
-	setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	say(e, "close: %s", res(close(e->fd)));
+	reset(e);
 }
 
 static void while_shut(struct end *e, int how)
