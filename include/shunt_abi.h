@@ -27,8 +27,9 @@ struct shunt_flow {
 	__u64 pending;	  /* not 0: what was read from R is not yet written to T */
 	__u64 redirected; /* bytes that S was to put into T; counted before the push */
 	__u32 ask;	  /* of the walk program, which clears it: enum shunt_ask */
-	__u32 evict;	  /* set by the verdict: S is to be let go */
-	__u64 captured;	  /* set by the capture: S is in `senders` */
+	__u32 evict;	  /* set by the verdict: S became what is never captured */
+	__u32 captured;	  /* set by the capture: S is in `senders` */
+	__u32 watched;	  /* 0: nothing is redirected, so that bytes wake the forwarder */
 	__u64 unused;	  /* one flow, one cache line */
 };
 

@@ -10,6 +10,7 @@
  */
 #include <sys/wait.h>
 
+#include "base/tcp.h"
 #include "datapath/shunt.h"
 #include "kernel/socket.h"
 
@@ -31,8 +32,9 @@ static void begin(struct bench *b, struct shunt *shunt, int size)
 	tcp_pair_sized(b->left, size);
 	tcp_pair(b->right);
 	MUST(shunt_pair_open(shunt, &b->pair, A(b), B(b)) < 0 ? -1 : 0);
-	*shunt_pending(shunt, b->pair.up_slot) = 0;
-	*shunt_pending(shunt, b->pair.down_slot) = 0;
+	*shunt_pending(shunt, &b->pair.up) = 0;
+	*shunt_pending(shunt, &b->pair.down) = 0;
+	shunt_watch(shunt, &b->pair.down, true);
 }
 
 static void end(struct bench *b)
@@ -42,16 +44,16 @@ static void end(struct bench *b)
 	close_pair(b->right);
 }
 
-static int capture_flow(struct shunt *shunt, uint32_t slot, uint64_t id)
+static int capture_side(struct shunt *shunt, const struct shunt_side *side)
 {
 	struct shunt_tools tools = shunt_tools(shunt);
 
-	return shunt_capture(&tools, slot, id);
+	return shunt_capture(&tools, side);
 }
 
 static int capture_server(struct bench *b)
 {
-	return capture_flow(b->shunt, b->pair.down_slot, b->pair.down_id);
+	return capture_side(b->shunt, &b->pair.down);
 }
 
 /* What @fd gets next: the text, "" for nothing now. */
@@ -85,7 +87,7 @@ static void test_redirects(struct shunt *shunt)
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "a non-blocking sender is captured");
 	tap_ok(say(C(&b), "direct"), "its send succeeds");
 	tap_ok(waits_for(D(&b), "direct"), "the bytes are at the receiver");
-	tap_is((int)shunt_redirected(shunt, b.pair.down_slot), 6, "and counted");
+	tap_is((int)shunt_redirected(shunt, &b.pair.down), 6, "and counted");
 	tap_ok(!*arrived(B(&b)), "and not on the relay leg");
 	tap_ok(say(D(&b), "back") && waits_for(A(&b), "back"),
 	       "the other direction is not concerned");
@@ -99,7 +101,7 @@ static void test_hand_over(struct shunt *shunt)
 
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
-	pending = shunt_pending(shunt, b.pair.down_slot);
+	pending = shunt_pending(shunt, &b.pair.down);
 	tap_ok(say(C(&b), "one"), "sent before the capture");
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured with bytes on the way");
 	tap_ok(say(C(&b), "two"), "sent while they are not read");
@@ -151,12 +153,27 @@ static void test_rescue(struct shunt *shunt)
 	epoll = watch(C(&b), EPOLLOUT | EPOLLET);
 	tap_edge(epoll, EPOLLOUT, "the sender's own socket is writable");
 	tap_edge(epoll, 0, "so that no edge will come by itself");
-	tap_ok(shunt_ask(shunt, b.pair.down_slot, SHUNT_ASK_EDGE), "a rescue is asked for");
-	tap_ok(!shunt_ask(shunt, b.pair.down_slot, SHUNT_ASK_EDGE), "once");
+	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "a rescue is asked for");
+	tap_ok(!shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "once");
 	tap_is(shunt_walk(&tools), 0, "and made");
 	tap_edge(epoll, EPOLLOUT, "the edge is there");
-	tap_ok(shunt_ask(shunt, b.pair.down_slot, SHUNT_ASK_EDGE), "the next one can be asked for");
+	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "the next one can be asked for");
 	close(epoll);
+	end(&b);
+}
+
+static void test_watched(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	shunt_watch(shunt, &b.pair.down, false);
+	tap_ok(say(C(&b), "alone") && waits_for(B(&b), "alone"),
+	       "while nobody watches, the relay leg is taken");
+	shunt_watch(shunt, &b.pair.down, true);
+	tap_ok(say(C(&b), "direct") && waits_for(D(&b), "direct"), "else not");
 	end(&b);
 }
 
@@ -167,15 +184,11 @@ static void test_more(struct shunt *shunt)
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	tap_ok(say(C(&b), "plain") && waits_for(D(&b), "plain"), "a message without MSG_MORE");
-	tap_ok(say(C(&b), "again") && waits_for(D(&b), "again"), "and another");
-	tap_ok(!shunt_wants_eviction(shunt, b.pair.down_slot), "are nothing special");
-	set_option(D(&b), IPPROTO_TCP, TCP_QUICKACK, 1); /* nothing is in flight */
-	tap_is((int)send(C(&b), "held", 4, MSG_DONTWAIT | MSG_MORE), 4, "one with MSG_MORE");
-	tap_ok(!*arrived(D(&b)), "is held back, by the target");
-	tap_ok(say(C(&b), "next") && waits_for(B(&b), "next"), "the next one is relayed");
-	tap_ok(shunt_wants_eviction(shunt, b.pair.down_slot), "and the sender is to be let go");
-	tap_ok(say(A(&b), "next") && waits_for(D(&b), "heldnext"), "nothing is lost");
+	tap_is((int)send(C(&b), "held", 4, MSG_DONTWAIT | MSG_MORE), 4,
+	       "a message with MSG_MORE");
+	tap_ok(!*arrived(D(&b)), "is held back by the target");
+	tcp_flush(A(&b));
+	tap_ok(waits_for(D(&b), "held"), "until it is flushed");
 	end(&b);
 }
 
@@ -193,7 +206,7 @@ static int shrunk(struct shunt *shunt, struct bench *b)
 {
 	struct shunt_tools tools = shunt_tools(shunt);
 
-	tap_ok(shunt_ask(shunt, b->pair.down_slot, SHUNT_ASK_SHRINK), "a short queue is asked for");
+	tap_ok(shunt_ask(shunt, &b->pair.down, SHUNT_ASK_SHRINK), "a short queue is asked for");
 	tap_is(shunt_walk(&tools), 0, "and made");
 	return sndbuf_of(C(b));
 }
@@ -238,14 +251,14 @@ static void test_blocking(struct shunt *shunt)
 	tap_is(capture_server(&b), SHUNT_BLOCKING, "a blocking sender is left alone");
 	set_nonblock(C(&b), true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "it is taken once it is non-blocking");
-	tap_ok(!shunt_wants_eviction(shunt, b.pair.down_slot), "and may stay");
+	tap_ok(!shunt_wants_eviction(shunt, &b.pair.down), "and may stay");
 	set_nonblock(C(&b), false);
 	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
 	       "one that blocks again takes the relay leg");
-	tap_ok(shunt_wants_eviction(shunt, b.pair.down_slot), "and is to be let go");
-	tap_ok(shunt_is_captured(shunt, b.pair.down_slot), "it is in yet");
-	shunt_evict(shunt, b.pair.down_slot, b.pair.down_id);
-	tap_ok(!shunt_is_captured(shunt, b.pair.down_slot), "it is out");
+	tap_ok(shunt_wants_eviction(shunt, &b.pair.down), "and is to be let go");
+	tap_ok(shunt_is_captured(shunt, &b.pair.down), "it is in yet");
+	shunt_evict(shunt, &b.pair.down);
+	tap_ok(!shunt_is_captured(shunt, &b.pair.down), "it is out");
 	set_nonblock(C(&b), true);
 	tap_ok(say(C(&b), "plain") && waits_for(B(&b), "plain"), "it is plain TCP again");
 	end(&b);
@@ -261,7 +274,7 @@ static void test_late_zerocopy(struct shunt *shunt)
 	set_option(C(&b), SOL_SOCKET, SO_ZEROCOPY, 1);
 	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
 	       "SO_ZEROCOPY set later means the relay leg");
-	tap_ok(shunt_wants_eviction(shunt, b.pair.down_slot), "and to be let go");
+	tap_ok(shunt_wants_eviction(shunt, &b.pair.down), "and to be let go");
 	end(&b);
 }
 
@@ -284,22 +297,21 @@ static void test_unsuitable(struct shunt *shunt)
 static void test_release(struct shunt *shunt)
 {
 	struct bench b;
-	uint32_t slot;
-	uint64_t id;
+	struct shunt_side old;
 
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	slot = b.pair.down_slot;
-	id = b.pair.down_id;
+	old = b.pair.down;
 	shunt_pair_close(shunt, &b.pair);
 	tap_ok(say(C(&b), "plain") && waits_for(B(&b), "plain"),
 	       "a sender that is let go is plain TCP again");
-	tap_is(capture_flow(shunt, slot, id), SHUNT_NO_FLOW, "its slot is free");
+	tap_is(capture_side(shunt, &old), SHUNT_NO_FLOW, "its slot is free");
 	tap_is(shunt_pair_open(shunt, &b.pair, A(&b), B(&b)), 0, "both can be had again");
-	tap_is(capture_flow(shunt, slot, id), SHUNT_NO_FLOW,
+	tap_is(capture_side(shunt, &old), SHUNT_NO_FLOW,
 	       "a capture that comes late does not take the slot's new owner");
-	*shunt_pending(shunt, b.pair.down_slot) = 0;
+	*shunt_pending(shunt, &b.pair.down) = 0;
+	shunt_watch(shunt, &b.pair.down, true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "and so can the sender");
 	tap_ok(say(C(&b), "again") && waits_for(D(&b), "again"), "under its new id");
 	end(&b);
@@ -321,14 +333,15 @@ static void test_full(struct shunt *shunt)
 	}
 	tap_is((int)n, (int)most, "as many connections as it has flows for");
 	tap_is(shunt_pair_open(shunt, &one_more, A(&b), B(&b)), -ENOSPC, "no more");
-	tap_ok(!one_more.client_key && !one_more.up_id, "and nothing is taken for it");
+	tap_ok(!one_more.client_key && !one_more.up.id, "and nothing is taken for it");
 	shunt_pair_close(shunt, &pairs[n / 2]);
 	tap_is(shunt_pair_open(shunt, &one_more, A(&b), B(&b)), 0, "until one ends");
 	shunt_pair_close(shunt, &one_more);
 	for (size_t i = 0; i < n; i++)
 		shunt_pair_close(shunt, &pairs[i]);
 	tap_is(shunt_pair_open(shunt, &b.pair, A(&b), B(&b)), 0, "all can be had again");
-	*shunt_pending(shunt, b.pair.down_slot) = 0;
+	*shunt_pending(shunt, &b.pair.down) = 0;
+	shunt_watch(shunt, &b.pair.down, true);
 	set_nonblock(C(&b), true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "and are of use");
 	end(&b);
@@ -371,6 +384,7 @@ int main(void)
 	test_hand_over(shunt);
 	test_room(shunt);
 	test_rescue(shunt);
+	test_watched(shunt);
 	test_more(shunt);
 	test_shrink(shunt);
 	test_missing_target(shunt);

@@ -47,6 +47,11 @@ void tcp_acknowledge(int fd)
 	set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
+void tcp_flush(int fd)
+{
+	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
 void tcp_bound_buffers(int fd)
 {
 	set(fd, SOL_SOCKET, SO_SNDBUF, BOUND_BYTES);

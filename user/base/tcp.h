@@ -36,3 +36,6 @@ void tcp_short_queue(int fd);
  * whose queue holds one segment waits for it (tcp(7), TCP_QUICKACK).
  */
 void tcp_acknowledge(int fd);
+
+/* tcp_flush - send what MSG_MORE keeps in the queue (tcp(7), TCP_NODELAY). */
+void tcp_flush(int fd);

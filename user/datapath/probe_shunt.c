@@ -57,15 +57,17 @@ static int line_open(struct line *l, struct shunt *shunt, struct probe *p)
 	r = shunt_pair_open(shunt, &l->pair, A(l), B(l));
 	if (r < 0)
 		probe_errno(p, r, "sockets cannot become targets");
-	else
-		*shunt_pending(shunt, l->pair.down_slot) = 0;
-	return r;
+	if (r < 0)
+		return r;
+	*shunt_pending(shunt, &l->pair.down) = 0;
+	shunt_watch(shunt, &l->pair.down, true);
+	return 0;
 }
 
 static int capture(struct line *l, struct probe *p)
 {
 	struct shunt_tools tools = shunt_tools(l->shunt);
-	int r = shunt_capture(&tools, l->pair.down_slot, l->pair.down_id);
+	int r = shunt_capture(&tools, &l->pair.down);
 
 	if (r < 0)
 		probe_errno(p, r, "a sender cannot be captured");
@@ -103,11 +105,11 @@ static void rings(struct line *l, struct probe *p)
 {
 	if (capture(l, p) < 0)
 		return;
-	*shunt_pending(l->shunt, l->pair.down_slot) = 1;
+	*shunt_pending(l->shunt, &l->pair.down) = 1;
 	if (probe_says(C(l), "doorbell", p) < 0 ||
 	    expect(B(l), "doorbell", p, "what is not redirected does not get through") < 0)
 		return;
-	*shunt_pending(l->shunt, l->pair.down_slot) = 0;
+	*shunt_pending(l->shunt, &l->pair.down) = 0;
 	if (probe_says(C(l), "again", p) >= 0)
 		expect(D(l), "again", p, "a sender is not redirected again");
 }
@@ -160,7 +162,7 @@ static void wakes(struct line *l, struct probe *p)
 		return;
 	epoll_ctl(epoll, EPOLL_CTL_ADD, C(l), &event);
 	edge(epoll, 0); /* its own leg is empty: the application knows that */
-	shunt_ask(l->shunt, l->pair.down_slot, SHUNT_ASK_EDGE);
+	shunt_ask(l->shunt, &l->pair.down, SHUNT_ASK_EDGE);
 	r = shunt_walk(&tools);
 	if (r < 0)
 		probe_errno(p, r, "the walk of the sockets does not run");

@@ -110,22 +110,20 @@ static int add_target(struct shunt *s, int fd, uint64_t *ret_key)
 	return 0;
 }
 
-static uint32_t take_slot(struct shunt *s, uint64_t target, uint64_t relay,
-			  uint64_t *ret_id)
+static void take_side(struct shunt *s, struct shunt_side *side, uint64_t target,
+		      uint64_t relay)
 {
-	uint32_t slot = shunt_flows_take(&s->flows);
-	struct shunt_flow *flow = shunt_flow(&s->flows, slot);
+	struct shunt_flow *flow;
 
-	flow->target = target;
-	flow->relay = relay;
-	flow->pending = 1;
-	flow->redirected = 0;
-	flow->ask = 0;
-	flow->evict = 0;
-	flow->captured = 0;
-	*ret_id = ++s->next_id;
-	__atomic_store_n(&flow->id, *ret_id, __ATOMIC_SEQ_CST);
-	return slot;
+	side->slot = shunt_flows_take(&s->flows);
+	side->id = ++s->next_id;
+	flow = shunt_flow(&s->flows, side->slot);
+	*flow = (struct shunt_flow){
+		.target = target,
+		.relay = relay,
+		.pending = 1,
+	};
+	__atomic_store_n(&flow->id, side->id, __ATOMIC_SEQ_CST);
 }
 
 int shunt_pair_open(struct shunt *s, struct shunt_pair *p, int client_fd,
@@ -141,18 +139,23 @@ int shunt_pair_open(struct shunt *s, struct shunt_pair *p, int client_fd,
 		shunt_pair_close(s, p);
 		return r;
 	}
-	p->up_slot = take_slot(s, p->container_key, p->client_key, &p->up_id);
-	p->down_slot = take_slot(s, p->client_key, p->container_key, &p->down_id);
+	take_side(s, &p->up, p->container_key, p->client_key);
+	take_side(s, &p->down, p->client_key, p->container_key);
 	return 0;
 }
 
-static void drop_flow(struct shunt *s, uint64_t id, uint32_t slot)
+static struct shunt_flow *flow_of(const struct shunt *s, const struct shunt_side *side)
 {
-	if (!id)
+	return shunt_flow(&s->flows, side->slot);
+}
+
+static void drop_side(struct shunt *s, const struct shunt_side *side)
+{
+	if (!side->id)
 		return;
-	__atomic_store_n(&shunt_flow(&s->flows, slot)->id, 0, __ATOMIC_SEQ_CST);
-	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &id);
-	shunt_flows_put(&s->flows, slot);
+	__atomic_store_n(&flow_of(s, side)->id, 0, __ATOMIC_SEQ_CST);
+	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &side->id);
+	shunt_flows_put(&s->flows, side->slot);
 }
 
 static void drop_target(struct shunt *s, uint64_t key)
@@ -165,48 +168,48 @@ void shunt_pair_close(struct shunt *s, struct shunt_pair *p)
 {
 	if (!s)
 		return;
-	drop_flow(s, p->up_id, p->up_slot);
-	drop_flow(s, p->down_id, p->down_slot);
+	drop_side(s, &p->up);
+	drop_side(s, &p->down);
 	drop_target(s, p->client_key);
 	drop_target(s, p->container_key);
 	*p = (struct shunt_pair){ 0 };
 }
 
-__u64 *shunt_pending(struct shunt *s, uint32_t slot)
+__u64 *shunt_pending(struct shunt *s, const struct shunt_side *side)
 {
-	return &shunt_flow(&s->flows, slot)->pending;
+	return &flow_of(s, side)->pending;
 }
 
-uint64_t shunt_redirected(const struct shunt *s, uint32_t slot)
+uint64_t shunt_redirected(const struct shunt *s, const struct shunt_side *side)
 {
-	return __atomic_load_n(&shunt_flow(&s->flows, slot)->redirected, __ATOMIC_RELAXED);
+	return __atomic_load_n(&flow_of(s, side)->redirected, __ATOMIC_RELAXED);
 }
 
-bool shunt_wants_eviction(const struct shunt *s, uint32_t slot)
+bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side)
 {
-	return __atomic_load_n(&shunt_flow(&s->flows, slot)->evict, __ATOMIC_RELAXED);
+	return __atomic_load_n(&flow_of(s, side)->evict, __ATOMIC_RELAXED);
 }
 
-bool shunt_is_captured(const struct shunt *s, uint32_t slot)
+bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side)
 {
-	return __atomic_load_n(&shunt_flow(&s->flows, slot)->captured, __ATOMIC_RELAXED);
+	return __atomic_load_n(&flow_of(s, side)->captured, __ATOMIC_RELAXED);
 }
 
-void shunt_evict(struct shunt *s, uint32_t slot, uint64_t id)
+void shunt_evict(struct shunt *s, const struct shunt_side *side)
 {
-	struct shunt_flow *flow = shunt_flow(&s->flows, slot);
+	struct shunt_flow *flow = flow_of(s, side);
 
 	flow->captured = 0;
 	flow->evict = 0;
-	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &id);
+	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &side->id);
 }
 
-int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id)
+int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side)
 {
 	char packet[64] = { 0 }; /* the least that a program of this type is run on */
 	struct __sk_buff context = {
-		.mark = slot,
-		.cb = { (uint32_t)id, (uint32_t)(id >> 32) },
+		.mark = side->slot,
+		.cb = { (uint32_t)side->id, (uint32_t)(side->id >> 32) },
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, options,
 		    .data_in = packet, .data_size_in = sizeof(packet),
@@ -217,9 +220,14 @@ int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id)
 	return (int)options.retval;
 }
 
-bool shunt_ask(struct shunt *s, uint32_t slot, enum shunt_ask what)
+void shunt_watch(struct shunt *s, const struct shunt_side *side, bool on)
 {
-	return !(__atomic_fetch_or(&shunt_flow(&s->flows, slot)->ask, what, __ATOMIC_SEQ_CST) & what);
+	__atomic_store_n(&flow_of(s, side)->watched, on, __ATOMIC_SEQ_CST);
+}
+
+bool shunt_ask(struct shunt *s, const struct shunt_side *side, enum shunt_ask what)
+{
+	return !(__atomic_fetch_or(&flow_of(s, side)->ask, what, __ATOMIC_SEQ_CST) & what);
 }
 
 int shunt_walk(const struct shunt_tools *tools)

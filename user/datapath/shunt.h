@@ -18,11 +18,16 @@ struct shunt; /* maps and programs; they vanish with the process */
 /* shunt_bpf_commands - of bpf(2), all that is used after shunt_open(); -1 ends them. */
 const int *shunt_bpf_commands(void);
 
+/* One direction of a connection. */
+struct shunt_side {
+	uint64_t id; /* of the flow; 0: none */
+	uint32_t slot;
+};
+
 /* One connection. Zeroed: not (yet) on the shunt. */
 struct shunt_pair {
 	uint64_t client_key, container_key; /* in `targets`; 0: none */
-	uint64_t up_id, down_id;
-	uint32_t up_slot, down_slot;
+	struct shunt_side up, down;
 };
 
 /*
@@ -57,35 +62,41 @@ void shunt_pair_close(struct shunt *s, struct shunt_pair *p);
  * shunt_pending - the word of a flow that says that bytes are on their way
  * through this process: not 0 before they are read, 0 after all are written.
  */
-__u64 *shunt_pending(struct shunt *s, uint32_t slot);
+__u64 *shunt_pending(struct shunt *s, const struct shunt_side *side);
 
-/* shunt_redirected - bytes that the sender of @slot put into its target by itself. */
-uint64_t shunt_redirected(const struct shunt *s, uint32_t slot);
+/* shunt_redirected - bytes that the sender of @side put into its target by itself. */
+uint64_t shunt_redirected(const struct shunt *s, const struct shunt_side *side);
 
 /*
- * shunt_wants_eviction - is the sender of @slot to be let go, as it became what
- * is never captured, or holds bytes back by MSG_MORE?
+ * shunt_wants_eviction - did the sender of @side become what is never captured?
  * Its bytes take the relay leg already. shunt_evict - it is plain TCP again.
  */
-bool shunt_wants_eviction(const struct shunt *s, uint32_t slot);
-void shunt_evict(struct shunt *s, uint32_t slot, uint64_t id);
+bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side);
+void shunt_evict(struct shunt *s, const struct shunt_side *side);
 
-/* shunt_is_captured - is the sender of @slot in, and was not let go? */
-bool shunt_is_captured(const struct shunt *s, uint32_t slot);
+/* shunt_is_captured - is the sender of @side in, and was not let go? */
+bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side);
 
 /*
- * shunt_capture - look for the sender of the flow @id in @slot in this
- * process's network namespace and take it. No privilege is needed, only the descriptor.
+ * shunt_capture - look for the sender of @side in this process's network
+ * namespace and take it. No privilege is needed, only the descriptor.
  * Returns an enum shunt_capture or -errno.
  */
-int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id);
+int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side);
 
 /*
- * shunt_ask - note what the next walk is to do to the sender of @slot; false
+ * shunt_watch - while nobody watches, the sender of @side is not redirected:
+ * its next bytes take the relay leg, and so tell that there are some.
+ */
+void shunt_watch(struct shunt *s, const struct shunt_side *side, bool on);
+
+/*
+ * shunt_ask - note what the next walk is to do to the sender of @side; false
  * when it is noted already.
  * shunt_walk - do it to all senders of this process's network namespace, whose
  * sockets it walks: some 3 ns for each bucket of the kernel's table, 1 ms.
  * Returns 0 or -errno.
  */
-bool shunt_ask(struct shunt *s, uint32_t slot, enum shunt_ask what);
+bool shunt_ask(struct shunt *s, const struct shunt_side *side,
+	       enum shunt_ask what);
 int shunt_walk(const struct shunt_tools *tools);

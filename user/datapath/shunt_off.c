@@ -38,36 +38,40 @@ void shunt_pair_close(struct shunt *s, struct shunt_pair *p)
 {
 }
 
-__u64 *shunt_pending(struct shunt *s, uint32_t slot)
+__u64 *shunt_pending(struct shunt *s, const struct shunt_side *side)
 {
 	return NULL;
 }
 
-uint64_t shunt_redirected(const struct shunt *s, uint32_t slot)
+uint64_t shunt_redirected(const struct shunt *s, const struct shunt_side *side)
 {
 	return 0;
 }
 
-bool shunt_wants_eviction(const struct shunt *s, uint32_t slot)
+bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side)
 {
 	return false;
 }
 
-bool shunt_is_captured(const struct shunt *s, uint32_t slot)
+bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side)
 {
 	return false;
 }
 
-void shunt_evict(struct shunt *s, uint32_t slot, uint64_t id)
+void shunt_evict(struct shunt *s, const struct shunt_side *side)
 {
 }
 
-int shunt_capture(const struct shunt_tools *tools, uint32_t slot, uint64_t id)
+int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side)
 {
 	return -EOPNOTSUPP;
 }
 
-bool shunt_ask(struct shunt *s, uint32_t slot, enum shunt_ask what)
+void shunt_watch(struct shunt *s, const struct shunt_side *side, bool on)
+{
+}
+
+bool shunt_ask(struct shunt *s, const struct shunt_side *side, enum shunt_ask what)
 {
 	return false;
 }

@@ -4,21 +4,23 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
-#include <time.h>
+#include <stdlib.h>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/tcp.h"
 #include "base/timer.h"
 #include "forwarder/forwarder.h"
 
-/* Not two walks within this time. */
-#define WALK_MS 10
-
 /* Relayed after the capture, it shows that the sender does not get into step. */
 #define SHORTEN_AFTER (256 * 1024)
 
-void capture_tell(struct forwarder *f, const char *who, int result)
+/* A flow that carried this much is worth a capture: it costs some 10 µs. */
+static bool is_busy(const struct flow *f)
+{
+	return f->bytes >= 64 * 1024 || f->reads >= 32;
+}
+
+void capture_tell(struct capturer *c, const char *who, int result)
 {
 	if (result == SHUNT_CAPTURED)
 		log_debug("captured: the %s's socket", who);
@@ -29,7 +31,7 @@ void capture_tell(struct forwarder *f, const char *who, int result)
 	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
 	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING)
 		return;
-	if (!log_allowed(&f->capture_limit))
+	if (!log_allowed(&c->limit))
 		return;
 	if (result == -ENOSPC)
 		log_warn("%u connections are on the shunt, the most there can be: "
@@ -41,80 +43,6 @@ void capture_tell(struct forwarder *f, const char *who, int result)
 						   errno_text(result));
 }
 
-static void evict(struct pair *pair, bool up)
-{
-	struct forwarder *f = pair->forwarder;
-	struct shunt_pair *p = &pair->shunt;
-
-	if (!shunt_wants_eviction(f->shunt, up ? p->up_slot : p->down_slot))
-		return;
-	log_debug("let go: the %s blocks now, or uses kTLS, zero copy or MSG_MORE",
-		  up ? "client" : "container");
-	shunt_evict(f->shunt, up ? p->up_slot : p->down_slot, up ? p->up_id : p->down_id);
-}
-
-/* A flow that carried this much is worth a capture: it costs some 10 µs. */
-static bool is_busy(const struct flow *f)
-{
-	return f->bytes >= 64 * 1024 || f->reads >= 32;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void walk(struct forwarder *f)
-{
-	if (f->walk_here)
-		shunt_walk(&f->tools);
-	if (f->walk_there)
-		connector_walk(&f->connector);
-	f->walk_here = f->walk_there = false;
-	f->walk_next = now_ms() + WALK_MS;
-}
-
-static void on_walk_timer(struct loop_source *source, uint32_t events)
-{
-	if (timer_expired(source))
-		walk((void *)((char *)source - offsetof(struct forwarder, walk_timer)));
-}
-
-/* At once, but so seldom that it costs little whatever clients do. */
-static void ask_walk(struct pair *pair, bool up, enum shunt_ask what)
-{
-	struct forwarder *f = pair->forwarder;
-	bool armed = f->walk_here || f->walk_there;
-
-	if (!shunt_ask(f->shunt, up ? pair->shunt.up_slot : pair->shunt.down_slot, what))
-		return;
-	if (up)
-		f->walk_here = true;
-	else
-		f->walk_there = true;
-	if (armed)
-		return;
-	if (now_ms() >= f->walk_next)
-		walk(f);
-	else
-		timer_set(&f->walk_timer, WALK_MS);
-}
-
-/* A sender that goes on over its own leg although nothing speaks against the shunt. */
-static void shorten(struct pair *pair, struct flow *flow, bool up, uint64_t *at)
-{
-	if (flow->bytes < *at || !shunt_is_captured(pair->forwarder->shunt, up ?
-					pair->shunt.up_slot : pair->shunt.down_slot))
-		return;
-	*at = UINT64_MAX;
-	tcp_short_queue(flow->from);
-	flow->acks = true;
-	ask_walk(pair, up, SHUNT_ASK_SHRINK);
-}
-
 /*
  * Room in a target, without a write of ours that had waited for it: a
  * redirected one has failed (tcp_sendmsg set SOCK_NOSPACE), and the sender
@@ -123,78 +51,187 @@ static void shorten(struct pair *pair, struct flow *flow, bool up, uint64_t *at)
  */
 static void on_room(struct loop_source *source, uint32_t events)
 {
-	struct leg *leg = (void *)((char *)source - offsetof(struct leg, room));
-	struct pair *pair = leg->pair;
-	bool client = leg == &pair->client;
-	bool had_room = client ? pair->down.writable : pair->up.writable;
-	bool first = !leg->room_told;
+	struct captive *captive =
+		(void *)((char *)source - offsetof(struct captive, room));
+	bool first = !captive->room_told;
 
-	leg->room_told = true;
-	if (!first && had_room && (events & EPOLLOUT) &&
+	captive->room_told = true;
+	if (!first && captive->flow->writable && (events & EPOLLOUT) &&
 	    !(events & (EPOLLERR | EPOLLHUP)))
-		ask_walk(pair, !client, SHUNT_ASK_EDGE); /* room in A: C waits */
+		walk_ask(captive, SHUNT_ASK_EDGE);
+}
+
+/* What it became after its capture keeps its bytes on the relay leg already. */
+static void let_go(struct captive *captive)
+{
+	struct shunt *s = captive->capture->capturer->shunt;
+
+	log_debug("let go: the %s blocks now, or uses kTLS or zero copy",
+		  captive->is_client ? "client" : "container");
+	watch_stop(captive);
+	shunt_evict(s, captive->side);
+}
+
+/* A sender that goes on over its own leg although nothing speaks against the shunt. */
+static void shorten(struct captive *captive)
+{
+	captive->shorten_at = UINT64_MAX;
+	captive->flow->acks = true;
+	tcp_short_queue(captive->flow->from);
+	walk_ask(captive, SHUNT_ASK_SHRINK);
+}
+
+/* It has just been relayed. */
+static void tend(struct captive *captive)
+{
+	struct shunt *s = captive->capture->capturer->shunt;
+
+	if (!shunt_is_captured(s, captive->side))
+		return;
+	if (shunt_wants_eviction(s, captive->side)) {
+		let_go(captive);
+		return;
+	}
+	watch_start(captive);
+	if (captive->flow->bytes >= captive->shorten_at)
+		shorten(captive);
+}
+
+static void captive_init(struct captive *captive, struct capture *capture,
+			 struct flow *flow, const struct shunt_side *side)
+{
+	captive->capture = capture;
+	captive->flow = flow;
+	captive->side = side;
+	captive->is_client = flow == &capture->pair->up;
+	captive->shorten_at = UINT64_MAX;
+}
+
+static struct capture *capture_new(struct pair *pair)
+{
+	struct capturer *c = &pair->forwarder->capturer;
+	struct capture *capture = calloc(1, sizeof(*capture));
+	int r = -ENOMEM;
+
+	if (capture)
+		r = shunt_pair_open(c->shunt, &capture->shunt, pair->up.from,
+				    pair->up.to);
+	if (r < 0) {
+		capture_tell(c, "connection", r);
+		free(capture);
+		return NULL;
+	}
+	capture->pair = pair;
+	capture->capturer = c;
+	captive_init(&capture->up, capture, &pair->up, &capture->shunt.up);
+	captive_init(&capture->down, capture, &pair->down, &capture->shunt.down);
+	return capture;
 }
 
 /* From here on the word of the flow tells what is on its way through here. */
-static int prepare_flow(struct forwarder *f, struct flow *flow, uint32_t slot,
-			struct leg *target, uint64_t *shorten_at)
+static int prepare(struct captive *captive)
 {
-	*shorten_at = flow->bytes + SHORTEN_AFTER;
-	flow->pending = shunt_pending(f->shunt, slot);
+	struct capturer *c = captive->capture->capturer;
+	struct flow *flow = captive->flow;
+
+	captive->shorten_at = flow->bytes + SHORTEN_AFTER;
+	flow->pending = shunt_pending(c->shunt, captive->side);
 	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
-	return loop_add(&f->outs, &target->room, flow->to, EPOLLOUT | EPOLLET, on_room);
+	return loop_add(&c->outs, &captive->room, flow->to, EPOLLOUT | EPOLLET, on_room);
 }
 
-void capture_summary(const struct pair *pair)
+static void capture(struct captive *captive)
 {
-	const struct shunt *s = pair->forwarder->shunt;
-	const struct shunt_pair *p = &pair->shunt;
-	bool on = p->client_key != 0;
+	struct capturer *c = captive->capture->capturer;
+	int r = prepare(captive);
 
-	if (log_level_get() < LOG_DEBUG)
-		return;
-	log_debug("connection ended: up %" PRIu64 " bytes relayed, %" PRIu64
-		  " redirected; down %" PRIu64 " relayed, %" PRIu64 " redirected",
-		  pair->up.bytes, on ? shunt_redirected(s, p->up_slot) : 0,
-		  pair->down.bytes, on ? shunt_redirected(s, p->down_slot) : 0);
-}
-
-int capture_init(struct forwarder *f)
-{
-	return timer_add(&f->loop, &f->walk_timer, on_walk_timer);
+	if (r < 0)
+		capture_tell(c, "connection", r);
+	else if (captive->is_client)
+		capture_tell(c, "client", shunt_capture(&c->tools, captive->side));
+	else
+		connector_capture(&captive->capture->pair->forwarder->connector,
+				  captive->side);
 }
 
 void capture_consider(struct pair *pair)
 {
-	struct forwarder *f = pair->forwarder;
 	bool up = !pair->up_tried && !pair->up_ended && is_busy(&pair->up);
 	bool down = !pair->down_tried && !pair->down_ended && is_busy(&pair->down);
 
-	int r;
-
-	if (pair->shunt.client_key) {
-		evict(pair, true);
-		evict(pair, false);
-		shorten(pair, &pair->up, true, &pair->up_shorten);
-		shorten(pair, &pair->down, false, &pair->down_shorten);
+	if (pair->capture) {
+		tend(&pair->capture->up);
+		tend(&pair->capture->down);
 	}
 	if (!up && !down)
 		return;
 	pair->up_tried |= up;
 	pair->down_tried |= down;
-	if (!pair->shunt.client_key &&
-	    (r = shunt_pair_open(f->shunt, &pair->shunt, pair->up.from,
-				 pair->up.to)) < 0) {
+	if (!pair->capture)
+		pair->capture = capture_new(pair);
+	if (!pair->capture) {
 		pair->up_tried = pair->down_tried = true;
-		capture_tell(f, "both ends", r);
 		return;
 	}
-	if (up && prepare_flow(f, &pair->up, pair->shunt.up_slot, &pair->container,
-			       &pair->up_shorten) >= 0)
-		capture_tell(f, "client", shunt_capture(&f->tools, pair->shunt.up_slot,
-							pair->shunt.up_id));
-	if (down && prepare_flow(f, &pair->down, pair->shunt.down_slot, &pair->client,
-				 &pair->down_shorten) >= 0)
-		connector_capture(&f->connector, pair->shunt.down_slot,
-				  pair->shunt.down_id);
+	if (up)
+		capture(&pair->capture->up);
+	if (down)
+		capture(&pair->capture->down);
+}
+
+static void tell_end(const struct pair *pair, uint64_t up, uint64_t down)
+{
+	log_debug("connection ended: up %" PRIu64 " bytes relayed, %" PRIu64
+		  " redirected; down %" PRIu64 " relayed, %" PRIu64 " redirected",
+		  pair->up.bytes, up, pair->down.bytes, down);
+}
+
+void capture_end(struct pair *pair)
+{
+	struct capture *capture = pair->capture;
+	struct shunt *s = pair->forwarder->capturer.shunt;
+
+	if (!capture) {
+		tell_end(pair, 0, 0);
+		return;
+	}
+	tell_end(pair, shunt_redirected(s, &capture->shunt.up),
+		 shunt_redirected(s, &capture->shunt.down));
+	watch_stop(&capture->up);
+	watch_stop(&capture->down);
+	loop_forget(&capture->up.room);
+	loop_forget(&capture->down.room);
+	shunt_pair_close(s, &capture->shunt);
+	free(capture);
+	pair->capture = NULL;
+}
+
+static void on_outs(struct loop_source *source, uint32_t events)
+{
+	struct capturer *c =
+		(void *)((char *)source - offsetof(struct capturer, outs_source));
+
+	loop_turn(&c->outs, 0);
+}
+
+int capturer_init(struct capturer *c, struct loop *loop)
+{
+	int r;
+
+	r = loop_init(&c->outs);
+	if (r >= 0)
+		r = loop_add(loop, &c->outs_source, c->outs.epoll_fd, EPOLLIN, on_outs);
+	if (r >= 0)
+		r = walk_init(c, loop);
+	if (r >= 0)
+		r = watch_init(c, loop);
+	return r;
+}
+
+void capturer_done(struct capturer *c)
+{
+	timer_done(&c->walk_timer);
+	timer_done(&c->tick_timer);
+	loop_done(&c->outs);
+	shunt_close(c->shunt);
 }

@@ -1,16 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When a connection goes from splice to the shunt, and what the shunt needs
- * from then on: datapath/shunt.h says how, this says when.
+ * A connection's time on the shunt: when it goes there from splice, what it
+ * needs while it is there, and its end. datapath/shunt.h says how.
  */
 #pragma once
 
-#include "forwarder/pair.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
 
+#include "base/log.h"
+#include "base/loop.h"
+#include "datapath/shunt.h"
+
+struct flow;
 struct forwarder;
+struct pair;
 
-/* capture_init - Returns 0 or -errno. */
-int capture_init(struct forwarder *f);
+/* The sender of one direction. */
+struct captive {
+	struct capture *capture;
+	struct flow *flow;
+	const struct shunt_side *side;
+	bool is_client;
+	bool room_told;		 /* the first event of `room` came: the others are news */
+	bool is_watched;
+	uint8_t quiet;		 /* ticks without a redirected byte */
+	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */
+	uint64_t seen;		 /* redirected bytes at the last tick */
+	struct loop_source room; /* in the target, watched in capturer->outs */
+	LIST_ENTRY(captive) watching;
+};
+
+/* Allocated when the first direction is worth it: idle connections pay nothing. */
+struct capture {
+	struct capturer *capturer;
+	struct pair *pair;
+	struct shunt_pair shunt;
+	struct captive up, down;
+};
+
+/* What the captures of a forwarder share. */
+struct capturer {
+	struct shunt *shunt; /* NULL: splice alone */
+	struct shunt_tools tools;
+	struct loop outs; /* in the forwarder's loop */
+	struct loop_source outs_source;
+	struct loop_source walk_timer, tick_timer;
+	uint64_t walk_next; /* CLOCK_MONOTONIC, ms */
+	bool walk_here, walk_there;
+	LIST_HEAD(captive_list, captive) watched;
+	unsigned long n_watched;
+	struct log_limit limit;
+};
+
+/* capturer_init - Returns 0 or -errno. capturer_done - harmless after a failure. */
+int capturer_init(struct capturer *c, struct loop *loop);
+void capturer_done(struct capturer *c);
 
 /*
  * capture_consider - after a pair was served: have the sender of a direction
@@ -19,11 +65,22 @@ int capture_init(struct forwarder *f);
  */
 void capture_consider(struct pair *pair);
 
+/* capture_end - before the pair's sockets are closed; harmless without a capture. */
+void capture_end(struct pair *pair);
+
 /*
  * capture_tell - an enum shunt_capture or -errno of "client" or "container":
  * log why not, not too often.
  */
-void capture_tell(struct forwarder *f, const char *who, int result);
+void capture_tell(struct capturer *c, const char *who, int result);
 
-/* capture_summary - at the end of a pair, for the debug log. */
-void capture_summary(const struct pair *pair);
+/* The other files' parts of it. */
+
+/* walk_ask - what only a walk over all sockets can do to the sender; walk.c. */
+void walk_ask(struct captive *captive, enum shunt_ask what);
+int walk_init(struct capturer *c, struct loop *loop);
+
+/* watch_start - harmless when it is watched. watch_stop - likewise; watch.c. */
+void watch_start(struct captive *captive);
+void watch_stop(struct captive *captive);
+int watch_init(struct capturer *c, struct loop *loop);

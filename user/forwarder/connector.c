@@ -50,7 +50,7 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		return;
 	}
 	if (reply.type == CONNECTOR_CAPTURE) {
-		c->captured(c, reply.id, reply.result);
+		c->captured(c, reply.result);
 		return;
 	}
 	if (reply.released)
@@ -128,12 +128,11 @@ int connector_walk(struct connector *c)
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 }
 
-int connector_capture(struct connector *c, uint32_t slot, uint64_t id)
+int connector_capture(struct connector *c, const struct shunt_side *side)
 {
 	struct connector_request request = {
 		.type = CONNECTOR_CAPTURE,
-		.slot = slot,
-		.id = id,
+		.side = *side,
 	};
 
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);

@@ -18,7 +18,7 @@
 enum connector_request_type {
 	CONNECTOR_SOCKETS,
 	CONNECTOR_TOOLS,   /* with the descriptors of struct shunt_tools; no reply */
-	CONNECTOR_CAPTURE, /* of the sender of a slot */
+	CONNECTOR_CAPTURE, /* of the sender of a flow */
 	CONNECTOR_WALK,    /* for the flows that are marked; no reply */
 };
 
@@ -26,8 +26,7 @@ struct connector_request {
 	uint8_t type;
 	uint8_t count;	    /* SOCKETS: ≤ CONNECTOR_BATCH */
 	struct addr target; /* SOCKETS: where they will be connected to */
-	uint32_t slot;	    /* CAPTURE */
-	uint64_t id;	    /* CAPTURE: comes back in the reply */
+	struct shunt_side side; /* CAPTURE */
 };
 
 /*
@@ -40,7 +39,6 @@ struct connector_reply {
 	uint8_t family;
 	bool released;
 	int32_t result; /* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture() */
-	uint64_t id;
 };
 
 #define CONNECTOR_BATCH 32
@@ -59,7 +57,7 @@ struct connector {
 	struct connector_shelf v4, v6;
 	/* @error: 0 or -errno */
 	void (*refilled)(struct connector *c, sa_family_t family, int error);
-	void (*captured)(struct connector *c, uint64_t id, int result);
+	void (*captured)(struct connector *c, int result);
 	void (*lost)(struct connector *c); /* the netns child is gone */
 };
 
@@ -67,7 +65,7 @@ struct connector {
 int connector_set_tools(struct connector *c, const struct shunt_tools *tools);
 
 /* connector_capture - ask for a capture; `captured` tells. 0 or -errno. */
-int connector_capture(struct connector *c, uint32_t slot, uint64_t id);
+int connector_capture(struct connector *c, const struct shunt_side *side);
 int connector_walk(struct connector *c);
 
 /*

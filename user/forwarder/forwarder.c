@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/timer.h"
-#include "forwarder/capture.h"
 #include "forwarder/protocol.h"
 #include "forwarder/sandbox.h"
 
@@ -114,10 +113,12 @@ static void on_refilled(struct connector *c, sa_family_t family, int error)
 		resume(f);
 }
 
-static void on_captured(struct connector *c, uint64_t id, int result)
+static void on_captured(struct connector *c, int result)
 {
-	capture_tell((void *)((char *)c - offsetof(struct forwarder, connector)),
-		     "container", result);
+	struct forwarder *f =
+		(void *)((char *)c - offsetof(struct forwarder, connector));
+
+	capture_tell(&f->capturer, "container", result);
 }
 
 static void on_netns_lost(struct connector *c)
@@ -186,10 +187,10 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 	r = datapath_open(request->setup.datapath, &f->choice, err);
 	if (r < 0)
 		return r;
-	f->shunt = f->choice.shunt;
-	if (f->shunt)
-		f->tools = shunt_tools(f->shunt);
-	return sandbox_enter(f->shunt != NULL);
+	f->capturer.shunt = f->choice.shunt;
+	if (f->capturer.shunt)
+		f->capturer.tools = shunt_tools(f->capturer.shunt);
+	return sandbox_enter(f->capturer.shunt != NULL);
 }
 
 static int take_listeners(struct forwarder *f, uint16_t container_port, int *fds,
@@ -221,8 +222,8 @@ static int start(struct forwarder *f, const struct forwarder_request *request)
 	f->target4 = request->start.target4;
 	f->target6 = request->start.target6;
 	f->started = true;
-	if (f->shunt)
-		connector_set_tools(&f->connector, &f->tools);
+	if (f->capturer.shunt)
+		connector_set_tools(&f->connector, &f->capturer.tools);
 	has_socket(f, &f->target4);
 	has_socket(f, &f->target6);
 	/* not at setup: when the start fails, that is the one line that is told */
@@ -279,14 +280,6 @@ static void on_request(struct loop_source *source, uint32_t events)
 	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
 }
 
-static void on_outs(struct loop_source *source, uint32_t events)
-{
-	struct forwarder *f =
-		(void *)((char *)source - offsetof(struct forwarder, outs_source));
-
-	loop_turn(&f->outs, 0);
-}
-
 static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 {
 	int r;
@@ -305,16 +298,10 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 	r = loop_init(&f->loop);
 	if (r < 0)
 		return r;
-	r = loop_init(&f->outs);
-	if (r >= 0)
-		r = loop_add(&f->loop, &f->outs_source, f->outs.epoll_fd, EPOLLIN,
-			     on_outs);
-	if (r < 0)
-		return r;
 	r = timer_add(&f->loop, &f->timer, on_timer);
 	if (r < 0)
 		return r;
-	r = capture_init(f);
+	r = capturer_init(&f->capturer, &f->loop);
 	if (r < 0)
 		return r;
 	r = loop_add(&f->loop, &f->supervisor, supervisor_fd, EPOLLIN, on_request);
@@ -338,11 +325,9 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 		log_error("forwarder: %s", errno_text(r));
 	connector_done(&f.connector);
 	timer_done(&f.timer);
-	timer_done(&f.walk_timer);
-	loop_done(&f.outs);
+	capturer_done(&f.capturer);
 	loop_done(&f.loop);
 	splice_done(&f.splice);
-	shunt_close(f.shunt);
 	fd_close(supervisor_fd);
 	return r < 0 ? 1 : 0;
 }

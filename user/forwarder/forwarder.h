@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "datapath/datapath.h"
-#include "datapath/shunt.h"
 #include "datapath/splice.h"
+#include "forwarder/capture.h"
 #include "forwarder/connector.h"
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
@@ -24,19 +24,13 @@ struct forwarder {
 	struct connector connector;
 	struct splice splice;
 	struct datapath_choice choice;
-	struct shunt *shunt; /* its; NULL: splice alone */
-	struct shunt_tools tools;
-	struct loop outs; /* in `loop`: room in a shunt's targets, see pair.c */
-	struct loop_source outs_source;
-	struct loop_source walk_timer; /* see capture.c */
-	uint64_t walk_next;	       /* CLOCK_MONOTONIC, ms */
-	bool walk_here, walk_there;
+	struct capturer capturer;
 	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
 	struct listener_list listeners, paused;
 	struct pair_list pairs;
 	unsigned long pairs_open, listeners_open, fd_limit;
 	bool started, draining;
-	struct log_limit exhausted_limit, capture_limit;
+	struct log_limit exhausted_limit;
 };
 
 /*

@@ -17,15 +17,12 @@ static void pair_free(struct pair *pair)
 {
 	struct forwarder *forwarder = pair->forwarder;
 
-	capture_summary(pair);
-	shunt_pair_close(forwarder->shunt, &pair->shunt);
+	capture_end(pair);
 	flow_done(&forwarder->splice, &pair->up);
 	flow_done(&forwarder->splice, &pair->down);
 	LIST_REMOVE(pair, entry);
 	loop_forget(&pair->client.source);
-	loop_forget(&pair->client.room);
 	loop_forget(&pair->container.source);
-	loop_forget(&pair->container.room);
 	fd_close(pair->up.from);
 	fd_close(pair->up.to);
 	free(pair);
@@ -175,7 +172,7 @@ static void on_leg(struct leg *leg, uint32_t events, struct flow *out,
 		return;
 	if (events & EPOLLERR)
 		break_up(pair, -ECONNRESET);
-	else if (pair->forwarder->shunt)
+	else if (pair->forwarder->capturer.shunt)
 		capture_consider(pair);
 }
 
@@ -249,11 +246,7 @@ void pair_start(struct forwarder *forwarder, int client_fd, int container_fd,
 		fd_close(container_fd);
 		return;
 	}
-	*pair = (struct pair){
-		.forwarder = forwarder,
-		.up_shorten = UINT64_MAX,
-		.down_shorten = UINT64_MAX,
-	};
+	*pair = (struct pair){ .forwarder = forwarder };
 	pair->client.pair = pair;
 	pair->container.pair = pair;
 	flow_init(&pair->up, client_fd, container_fd);

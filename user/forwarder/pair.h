@@ -26,9 +26,9 @@
 
 #include "base/addr.h"
 #include "base/loop.h"
-#include "datapath/shunt.h"
 #include "datapath/splice.h"
 
+struct capture;
 struct forwarder;
 
 enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
@@ -37,8 +37,6 @@ struct leg {
 	struct loop_source source;
 	struct pair *pair;
 	bool wants_out; /* EPOLLOUT is watched: only once a write has blocked */
-	bool room_told; /* the first event of `room` came: the others are news */
-	struct loop_source room; /* of a shunt's target, in forwarder->outs */
 };
 
 struct pair {
@@ -48,9 +46,8 @@ struct pair {
 	bool up_ended, down_ended;
 	struct leg client, container;
 	struct flow up, down;
-	struct shunt_pair shunt;
 	bool up_tried, down_tried; /* to be captured */
-	uint64_t up_shorten, down_shorten; /* when so much is relayed, see capture.c */
+	struct capture *capture;   /* NULL: on splice alone */
 };
 
 LIST_HEAD(pair_list, pair);

@@ -72,8 +72,7 @@ static void capture(int to, const struct shunt_tools *tools,
 {
 	struct connector_reply reply = {
 		.type = CONNECTOR_CAPTURE,
-		.id = request->id,
-		.result = shunt_capture(tools, request->slot, request->id),
+		.result = shunt_capture(tools, &request->side),
 	};
 
 	fd_send(to, &reply, sizeof(reply), NULL, 0);

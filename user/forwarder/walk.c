@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Some things can be done to a sender only by a walk over all sockets of its
+ * network namespace, of the kernel's whole table of them: 1 ms. One walk does
+ * them for everybody, and however often they are asked for, it takes a small
+ * part of one CPU.
+ */
+#include <stddef.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/timer.h"
+#include "forwarder/capture.h"
+#include "forwarder/forwarder.h"
+
+/* Not two walks within this time. */
+#define WALK_MS 10
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void walk(struct capturer *c)
+{
+	struct forwarder *f = (void *)((char *)c - offsetof(struct forwarder, capturer));
+
+	if (c->walk_here)
+		shunt_walk(&c->tools);
+	if (c->walk_there)
+		connector_walk(&f->connector);
+	c->walk_here = c->walk_there = false;
+	c->walk_next = now_ms() + WALK_MS;
+}
+
+static void on_walk_timer(struct loop_source *source, uint32_t events)
+{
+	if (timer_expired(source))
+		walk((void *)((char *)source - offsetof(struct capturer, walk_timer)));
+}
+
+void walk_ask(struct captive *captive, enum shunt_ask what)
+{
+	struct capturer *c = captive->capture->capturer;
+	bool armed = c->walk_here || c->walk_there;
+
+	if (!shunt_ask(c->shunt, captive->side, what))
+		return;
+	log_debug("%s the %s's socket",
+		  what == SHUNT_ASK_EDGE ? "wake" : "shorten the queue of",
+		  captive->is_client ? "client" : "container");
+	if (captive->is_client)
+		c->walk_here = true;
+	else
+		c->walk_there = true;
+	if (armed)
+		return;
+	if (now_ms() >= c->walk_next)
+		walk(c);
+	else
+		timer_set(&c->walk_timer, WALK_MS);
+}
+
+int walk_init(struct capturer *c, struct loop *loop)
+{
+	return timer_add(loop, &c->walk_timer, on_walk_timer);
+}
