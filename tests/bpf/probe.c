@@ -38,7 +38,7 @@ static int fionread_when_captured(struct shunt *shunt)
 	tcp_pair(right);
 	set_nonblock(right[1], true);
 	MUST(shunt_pair_open(shunt, &pair, left[1], right[0]) < 0 ? -1 : 0);
-	MUST(shunt_capture(&tools, pair.down_slot, pair.down_id) == SHUNT_CAPTURED ? 0 : -1);
+	MUST(shunt_capture(&tools, &pair.down) == SHUNT_CAPTURED ? 0 : -1);
 	MUST(send(right[0], "12345", 5, 0));
 	wait_for(right[1], POLLIN);
 	MUST(ioctl(right[1], FIONREAD, &waiting));
