@@ -97,13 +97,14 @@ static __always_inline int is_open(struct sock *sk)
 /*
  * What the application did after the capture: it blocks now, speaks TLS by the
  * kernel (a redirection would send plain text), or wants to be told when its
- * pages are sent (MSG_ZEROCOPY), which a captured socket gets wrong.
+ * pages or bytes are sent (MSG_ZEROCOPY, SO_TIMESTAMPING), which a captured
+ * socket gets wrong.
  */
 static __always_inline int became_unsuitable(struct tcp_sock *s)
 {
 	struct sock *sk = (struct sock *)s;
 
-	return s->inet_conn.icsk_ulp_ops || is_blocking(sk) ||
+	return s->inet_conn.icsk_ulp_ops || is_blocking(sk) || sk->sk_tsflags ||
 	       (sk->__sk_common.skc_flags & (1UL << SOCK_ZEROCOPY));
 }
 
@@ -180,7 +181,7 @@ static __always_inline int is_suitable(struct tcp_sock *s)
 	struct sock *sk = (struct sock *)s;
 
 	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED &&
-	       !BPF_CORE_READ(s, inet_conn.icsk_ulp_ops) &&
+	       !BPF_CORE_READ(s, inet_conn.icsk_ulp_ops) && !sk->sk_tsflags &&
 	       !(BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_ZEROCOPY));
 }
 

@@ -46,6 +46,6 @@ enum shunt_capture {
 	SHUNT_NO_FLOW,	  /* the slot is free, or A or B is not in `targets` */
 	SHUNT_NO_SENDER,  /* not in this network namespace */
 	SHUNT_BLOCKING,	  /* its file has no O_NONBLOCK */
-	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), MSG_ZEROCOPY, or no longer open */
+	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), MSG_ZEROCOPY, SO_TIMESTAMPING, or ending */
 	SHUNT_REFUSED,	  /* the map did not take it: full, or in another's */
 };

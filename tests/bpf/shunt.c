@@ -8,6 +8,7 @@
  * exact, and what must keep a sender off it. Named after the rules of
  * bpf/shunt.bpf.c.
  */
+#include <linux/net_tstamp.h>
 #include <sys/wait.h>
 
 #include "base/tcp.h"
@@ -264,7 +265,7 @@ static void test_blocking(struct shunt *shunt)
 	end(&b);
 }
 
-static void test_late_zerocopy(struct shunt *shunt)
+static void test_late_options(struct shunt *shunt)
 {
 	struct bench b;
 
@@ -274,6 +275,14 @@ static void test_late_zerocopy(struct shunt *shunt)
 	set_option(C(&b), SOL_SOCKET, SO_ZEROCOPY, 1);
 	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
 	       "SO_ZEROCOPY set later means the relay leg");
+	tap_ok(shunt_wants_eviction(shunt, &b.pair.down), "and to be let go");
+	end(&b);
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	set_option(C(&b), SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_SOFTWARE);
+	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
+	       "SO_TIMESTAMPING set later means the relay leg");
 	tap_ok(shunt_wants_eviction(shunt, &b.pair.down), "and to be let go");
 	end(&b);
 }
@@ -286,6 +295,11 @@ static void test_unsuitable(struct shunt *shunt)
 	set_nonblock(C(&b), true);
 	set_option(C(&b), SOL_SOCKET, SO_ZEROCOPY, 1);
 	tap_is(capture_server(&b), SHUNT_UNSUITABLE, "SO_ZEROCOPY is left alone");
+	end(&b);
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	set_option(C(&b), SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_SOFTWARE);
+	tap_is(capture_server(&b), SHUNT_UNSUITABLE, "so is SO_TIMESTAMPING");
 	end(&b);
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
@@ -389,7 +403,7 @@ int main(void)
 	test_shrink(shunt);
 	test_missing_target(shunt);
 	test_blocking(shunt);
-	test_late_zerocopy(shunt);
+	test_late_options(shunt);
 	test_unsuitable(shunt);
 	test_release(shunt);
 	test_full(shunt);

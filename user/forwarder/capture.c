@@ -38,7 +38,7 @@ void capture_tell(struct capturer *c, const char *who, int result)
 			 "others stay on splice", SHUNT_FLOWS_MAX / 2);
 	else
 		log_warn("a connection stays on splice: the %s: %s", who,
-			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, or ending" :
+			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, time stamps, or ending" :
 			 result == SHUNT_REFUSED ? "another sockmap has its socket" :
 						   errno_text(result));
 }
@@ -66,7 +66,7 @@ static void let_go(struct captive *captive)
 {
 	struct shunt *s = captive->capture->capturer->shunt;
 
-	log_debug("let go: the %s blocks now, or uses kTLS or zero copy",
+	log_debug("let go: the %s blocks now, or uses kTLS, zero copy or time stamps",
 		  captive->is_client ? "client" : "container");
 	watch_stop(captive);
 	shunt_evict(s, captive->side);
