@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -35,6 +36,14 @@ void timer_set(struct loop_source *source, long ms)
 	};
 
 	timerfd_settime(source->fd, 0, &when, NULL);
+}
+
+uint64_t timer_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 bool timer_expired(struct loop_source *source)

@@ -14,5 +14,8 @@ void timer_done(struct loop_source *source);
 /* timer_set - in @ms milliseconds from now, once; 0: not at all. */
 void timer_set(struct loop_source *source, long ms);
 
+/* timer_now - CLOCK_MONOTONIC, in milliseconds. */
+uint64_t timer_now(void);
+
 /* timer_expired - call it first in @fn: false when there is nothing to do. */
 bool timer_expired(struct loop_source *source);

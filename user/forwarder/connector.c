@@ -93,6 +93,18 @@ void connector_fill(struct connector *c, const struct addr *target)
 	shelf->asked = fd_send(c->source.fd, &request, sizeof(request), NULL, 0) == 0;
 }
 
+void connector_forget(struct connector *c, sa_family_t family)
+{
+	struct connector_shelf *shelf = shelf_of(c, family);
+
+	/* those that are held are on their way to be used, and work as well */
+	while (shelf->n) {
+		fd_close(shelf->fds[--shelf->n]);
+		if (shelf->held)
+			shelf->fds[shelf->n] = shelf->fds[shelf->n + shelf->held];
+	}
+}
+
 bool connector_has(const struct connector *c, const struct addr *target)
 {
 	return target->family == AF_INET6 ? c->v6.n > 0 : c->v4.n > 0;

@@ -78,6 +78,12 @@ void connector_done(struct connector *c);
 /* connector_fill - ask for sockets for @target if few of its family are left. */
 void connector_fill(struct connector *c, const struct addr *target);
 
+/*
+ * connector_forget - drop the sockets of a family that are there: they were
+ * made for another target.
+ */
+void connector_forget(struct connector *c, sa_family_t family);
+
 /* connector_has - is there a socket for @target to take now? */
 bool connector_has(const struct connector *c, const struct addr *target);
 

@@ -11,6 +11,8 @@
 #include "base/fd.h"
 #include "base/timer.h"
 #include "forwarder/protocol.h"
+#include "forwarder/report.h"
+#include "forwarder/rules.h"
 #include "forwarder/sandbox.h"
 
 /*
@@ -27,13 +29,14 @@ static struct forwarder *forwarder_of_timer(struct loop_source *source)
 	return (void *)((char *)source - offsetof(struct forwarder, timer));
 }
 
-static unsigned long fds_for_clients(const struct forwarder *f)
+unsigned long forwarder_fds_with(const struct forwarder *f, unsigned long n)
 {
-	unsigned long reserve = FD_RESERVE + f->listeners_open;
+	unsigned long listeners = f->listeners_open + n;
+	unsigned long reserve = FD_RESERVE + listeners;
 
 	/* a limit this small is shared evenly rather than refused */
-	if (reserve > f->fd_limit / 2 + f->listeners_open)
-		reserve = f->fd_limit / 2 + f->listeners_open;
+	if (reserve > f->fd_limit / 2 + listeners)
+		reserve = f->fd_limit / 2 + listeners;
 	return reserve < f->fd_limit ? f->fd_limit - reserve : 0;
 }
 
@@ -49,7 +52,7 @@ bool forwarder_may_accept(struct forwarder *f)
 {
 	if (!f->started)
 		return false;
-	if (2 * (f->pairs_open + 1) > fds_for_clients(f)) {
+	if (2 * (f->pairs_open + 1) > forwarder_fds_with(f, 0)) {
 		forwarder_exhausted(f, -EMFILE, "accept");
 		return false;
 	}
@@ -130,38 +133,24 @@ static void on_netns_lost(struct connector *c)
 	f->started = false;
 }
 
-static void stop_listening(struct forwarder *f)
-{
-	struct listener *l;
-
-	while ((l = TAILQ_FIRST(&f->listeners)))
-		listener_free(l);
-	while ((l = TAILQ_FIRST(&f->paused)))
-		listener_free(l);
-}
-
 static void finish_all(struct forwarder *f)
 {
-	struct pair *pair;
-
-	stop_listening(f);
-	while ((pair = LIST_FIRST(&f->pairs)))
-		pair_finish(pair);
+	rules_finish(f);
 	loop_stop(&f->loop);
+}
+
+/* Nothing will come from the container any more. */
+static bool has_no_more(const struct pair *pair, const void *unused)
+{
+	return pair->down_ended || pair->state == PAIR_CONNECTING;
 }
 
 static void drain(struct forwarder *f)
 {
-	struct pair *pair, *next;
-
-	stop_listening(f);
+	rules_stop_listening(f);
 	f->draining = true;
 	timer_set(&f->timer, DRAIN_MS);
-	for (pair = LIST_FIRST(&f->pairs); pair; pair = next) {
-		next = LIST_NEXT(pair, entry);
-		if (pair->down_ended || pair->state == PAIR_CONNECTING)
-			pair_finish(pair);
-	}
+	rules_finish_some(f, has_no_more, NULL);
 	if (f->pairs_open == 0)
 		loop_stop(&f->loop);
 }
@@ -193,34 +182,39 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 	return sandbox_enter(f->capturer.shunt != NULL);
 }
 
-static int take_listeners(struct forwarder *f, uint16_t container_port, int *fds,
-			  size_t n)
+static bool is_of_family(const struct pair *pair, const void *family)
 {
-	struct listener *added[FD_PASS_MAX];
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < n && r >= 0; i++) {
-		r = listener_new(f, fds[i], (uint16_t)(container_port + i), &added[i]);
-		if (r < 0)
-			break;
-	}
-	if (r >= 0) {
-		f->listeners_open += n;
-		return 0;
-	}
-	/* all or none */
-	for (size_t j = 0; j < i; j++)
-		listener_free(added[j]);
-	for (; i < n; i++)
-		fd_close(fds[i]);
-	return r;
+	return pair->family == *(const sa_family_t *)family;
 }
 
-static int start(struct forwarder *f, const struct forwarder_request *request)
+/* Returns how many connections had to end: they went to the one that was there. */
+static uint32_t set_target(struct forwarder *f, struct addr *target, const struct addr *to)
 {
-	f->target4 = request->start.target4;
-	f->target6 = request->start.target6;
+	sa_family_t family = target->family;
+
+	if (addr_equal(target, to))
+		return 0;
+	*target = *to;
+	if (!family)
+		return 0;
+	connector_forget(&f->connector, family);
+	return rules_finish_some(f, is_of_family, &family);
+}
+
+static int start(struct forwarder *f, const struct forwarder_request *request,
+		 struct forwarder_reply *reply)
+{
+	bool again = f->started;
+
+	reply->connections = set_target(f, &f->target4, &request->start.target4);
+	reply->connections += set_target(f, &f->target6, &request->start.target6);
+	if (again) {
+		has_socket(f, &f->target4);
+		has_socket(f, &f->target6);
+		resume(f);
+		return 0;
+	}
+	rules_open(f);
 	f->started = true;
 	if (f->capturer.shunt)
 		connector_set_tools(&f->connector, &f->capturer.tools);
@@ -234,17 +228,27 @@ static int start(struct forwarder *f, const struct forwarder_request *request)
 }
 
 static int obey(struct forwarder *f, const struct forwarder_request *request,
-		int *fds, size_t n, struct error *err)
+		struct forwarder_reply *reply, int *fds, size_t n, struct error *err)
 {
 	if (request->type == FORWARDER_LISTEN)
-		return take_listeners(f, request->listen.container_port, fds, n);
+		return rule_listen(f, request, fds, n, err);
 	for (size_t i = 0; i < n; i++)
 		fd_close(fds[i]);
 	switch (request->type) {
 	case FORWARDER_SETUP:
 		return setup(f, request, err);
 	case FORWARDER_START:
-		return start(f, request);
+		return start(f, request, reply);
+	case FORWARDER_OPEN:
+		return rule_open(f, request->open);
+	case FORWARDER_REMOVE:
+		return rule_remove(f, &request->remove, &reply->connections);
+	case FORWARDER_RULES:
+		report_rules(f, request, reply);
+		return 0;
+	case FORWARDER_CONNECTIONS:
+		report_connections(f, request, reply);
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -255,7 +259,7 @@ static void on_request(struct loop_source *source, uint32_t events)
 	struct forwarder *f =
 		(void *)((char *)source - offsetof(struct forwarder, supervisor));
 	struct forwarder_request request;
-	struct forwarder_reply reply;
+	struct forwarder_reply reply = { 0 };
 	struct error err = { "" };
 	int fds[FD_PASS_MAX];
 	size_t n = 0;
@@ -275,8 +279,10 @@ static void on_request(struct loop_source *source, uint32_t events)
 			finish_all(f);
 		return;
 	}
-	reply.error = obey(f, &request, fds, n, &err);
-	memcpy(reply.text, err.text, sizeof(reply.text));
+	reply.serial = request.serial;
+	reply.error = obey(f, &request, &reply, fds, n, &err);
+	if (reply.error < 0)
+		memcpy(reply.text, err.text, sizeof(reply.text));
 	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
 }
 
@@ -286,7 +292,6 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 
 	TAILQ_INIT(&f->listeners);
 	TAILQ_INIT(&f->paused);
-	LIST_INIT(&f->pairs);
 	f->connector.refilled = on_refilled;
 	f->connector.lost = on_netns_lost;
 	f->connector.captured = on_captured;
@@ -302,6 +307,8 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 	if (r < 0)
 		return r;
 	r = capturer_init(&f->capturer, &f->loop);
+	if (r >= 0)
+		r = rules_init(f);
 	if (r < 0)
 		return r;
 	r = loop_add(&f->loop, &f->supervisor, supervisor_fd, EPOLLIN, on_request);
@@ -326,6 +333,7 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 	connector_done(&f.connector);
 	timer_done(&f.timer);
 	capturer_done(&f.capturer);
+	rules_done(&f);
 	loop_done(&f.loop);
 	splice_done(&f.splice);
 	fd_close(supervisor_fd);

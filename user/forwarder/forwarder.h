@@ -16,6 +16,7 @@
 #include "forwarder/connector.h"
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
+#include "forwarder/rules.h"
 
 struct forwarder {
 	struct loop loop;
@@ -27,7 +28,7 @@ struct forwarder {
 	struct capturer capturer;
 	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
 	struct listener_list listeners, paused;
-	struct pair_list pairs;
+	struct rules rules;
 	unsigned long pairs_open, listeners_open, fd_limit;
 	bool started, draining;
 	struct log_limit exhausted_limit;
@@ -42,6 +43,9 @@ int forwarder_main(int supervisor_fd, int netns_fd);
 
 /* forwarder_may_accept - is there all that one more connection needs? */
 bool forwarder_may_accept(struct forwarder *f);
+
+/* forwarder_fds_with - how many clients' descriptors @n more listeners leave. */
+unsigned long forwarder_fds_with(const struct forwarder *f, unsigned long n);
 
 /* forwarder_exhausted - tell (not too often) and try again in a moment. */
 void forwarder_exhausted(struct forwarder *f, int r, const char *what);

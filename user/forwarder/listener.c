@@ -10,6 +10,7 @@
 #include "base/tcp.h"
 #include "forwarder/forwarder.h"
 #include "forwarder/pair.h"
+#include "forwarder/rules.h"
 
 /* One listener may take so many before the flows get their turn. */
 #define ACCEPT_BATCH 16
@@ -64,7 +65,7 @@ static bool accept_one(struct listener *l)
 	const struct addr *target;
 	int client, container;
 
-	if (!forwarder_may_accept(f)) {
+	if (!l->rule->is_open || !forwarder_may_accept(f)) {
 		pause_listener(l);
 		return false;
 	}
@@ -84,7 +85,7 @@ static bool accept_one(struct listener *l)
 		tcp_no_pacing(client);
 	target = choose_target(f, &from);
 	container = connector_take(&f->connector, target);
-	pair_start(f, client, container, target, l->container_port);
+	pair_start(l->rule, client, container, target, l->container_port);
 	return true;
 }
 
@@ -97,9 +98,10 @@ static void on_connection(struct loop_source *source, uint32_t events)
 			return;
 }
 
-int listener_new(struct forwarder *forwarder, int fd, uint16_t container_port,
+int listener_new(struct rule *rule, int fd, uint16_t container_port,
 		 struct listener **ret)
 {
+	struct forwarder *forwarder = rule->forwarder;
 	struct listener *l = malloc(sizeof(*l));
 	int r;
 
@@ -107,6 +109,7 @@ int listener_new(struct forwarder *forwarder, int fd, uint16_t container_port,
 		return -ENOMEM;
 	*l = (struct listener){
 		.forwarder = forwarder,
+		.rule = rule,
 		.container_port = container_port,
 	};
 	r = loop_add(&forwarder->loop, &l->source, fd, EPOLLIN, on_connection);
@@ -115,6 +118,8 @@ int listener_new(struct forwarder *forwarder, int fd, uint16_t container_port,
 		return r;
 	}
 	TAILQ_INSERT_TAIL(&forwarder->listeners, l, entry);
+	LIST_INSERT_HEAD(&rule->listeners, l, of_rule);
+	forwarder->listeners_open++;
 	*ret = l;
 	return 0;
 }
@@ -123,6 +128,8 @@ void listener_free(struct listener *l)
 {
 	TAILQ_REMOVE(l->paused ? &l->forwarder->paused : &l->forwarder->listeners, l,
 		     entry);
+	LIST_REMOVE(l, of_rule);
+	l->forwarder->listeners_open--;
 	loop_del(&l->source);
 	fd_close(l->source.fd);
 	free(l);

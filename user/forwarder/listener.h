@@ -14,23 +14,27 @@
 #include "base/loop.h"
 
 struct forwarder;
+struct rule;
 
 struct listener {
 	struct loop_source source;
 	struct forwarder *forwarder;
+	struct rule *rule;
 	uint16_t container_port;
 	bool paused;
 	TAILQ_ENTRY(listener) entry; /* in forwarder->listeners or ->paused */
+	LIST_ENTRY(listener) of_rule;
 };
 
 TAILQ_HEAD(listener_list, listener);
+LIST_HEAD(rule_listeners, listener);
 
 /*
- * listener_new - take over @fd, a listening socket. It is accepted on from
- * the next turn of the loop. Returns 0 or -errno; the fd is the caller's on
+ * listener_new - take over @fd, a listening socket. It is accepted on once
+ * the rule is open and the forwarder started. Returns 0 or -errno; the fd is the caller's on
  * failure.
  */
-int listener_new(struct forwarder *forwarder, int fd, uint16_t container_port,
+int listener_new(struct rule *rule, int fd, uint16_t container_port,
 		 struct listener **ret);
 void listener_free(struct listener *listener);
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "forwarder/capture.h"
 #include "forwarder/forwarder.h"
+#include "forwarder/rules.h"
 
 #define LEG_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
@@ -17,10 +18,10 @@ static void pair_free(struct pair *pair)
 {
 	struct forwarder *forwarder = pair->forwarder;
 
+	rule_pair_gone(pair->rule, pair);
 	capture_end(pair);
 	flow_done(&forwarder->splice, &pair->up);
 	flow_done(&forwarder->splice, &pair->down);
-	LIST_REMOVE(pair, entry);
 	loop_forget(&pair->client.source);
 	loop_forget(&pair->container.source);
 	fd_close(pair->up.from);
@@ -200,6 +201,7 @@ static void on_connected(struct loop_source *source, uint32_t events)
 		getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error) {
 		log_debug("connect: %s", errno_text(error));
+		pair->rule->counts.refused++;
 		pair_abort(pair);
 		return;
 	}
@@ -232,9 +234,10 @@ static int pair_connect(struct pair *pair, const struct sockaddr_storage *to,
 	return loop_add(loop, &pair->client.source, pair->up.from, LEG_EVENTS, on_client);
 }
 
-void pair_start(struct forwarder *forwarder, int client_fd, int container_fd,
+void pair_start(struct rule *rule, int client_fd, int container_fd,
 		const struct addr *target, uint16_t port)
 {
+	struct forwarder *forwarder = rule->forwarder;
 	struct pair *pair = malloc(sizeof(*pair));
 	struct sockaddr_storage to;
 	socklen_t len;
@@ -246,18 +249,23 @@ void pair_start(struct forwarder *forwarder, int client_fd, int container_fd,
 		fd_close(container_fd);
 		return;
 	}
-	*pair = (struct pair){ .forwarder = forwarder };
+	*pair = (struct pair){
+		.forwarder = forwarder,
+		.rule = rule,
+		.family = target->family,
+	};
 	pair->client.pair = pair;
 	pair->container.pair = pair;
 	flow_init(&pair->up, client_fd, container_fd);
 	flow_init(&pair->down, container_fd, client_fd);
-	LIST_INSERT_HEAD(&forwarder->pairs, pair, entry);
+	rule_pair_new(rule, pair);
 	forwarder->pairs_open++;
 
 	len = addr_to_sockaddr(target, port, &to);
 	r = pair_connect(pair, &to, len);
 	if (r < 0) {
 		log_debug("connect: %s", errno_text(r));
+		rule->counts.refused++;
 		pair_abort(pair);
 	}
 }

@@ -30,6 +30,7 @@
 
 struct capture;
 struct forwarder;
+struct rule;
 
 enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
 
@@ -40,9 +41,12 @@ struct leg {
 };
 
 struct pair {
-	LIST_ENTRY(pair) entry;
+	LIST_ENTRY(pair) entry; /* in rule->pairs, the newest first */
 	struct forwarder *forwarder;
+	struct rule *rule;
+	uint64_t id;
 	enum pair_state state;
+	sa_family_t family; /* of the container's side */
 	bool up_ended, down_ended;
 	struct leg client, container;
 	struct flow up, down;
@@ -57,7 +61,7 @@ LIST_HEAD(pair_list, pair);
  * @client_fd's bytes there. Both descriptors belong to the pair from here on,
  * also on failure: when the container refuses, the client is reset at once.
  */
-void pair_start(struct forwarder *forwarder, int client_fd, int container_fd,
+void pair_start(struct rule *rule, int client_fd, int container_fd,
 		const struct addr *target, uint16_t port);
 
 /*

@@ -10,16 +10,25 @@
 
 #include "base/addr.h"
 #include "base/error.h"
+#include "rule/spec.h"
 
 enum forwarder_request_type {
 	FORWARDER_SETUP,  /* once, first */
 	FORWARDER_LISTEN, /* with descriptors of listening sockets */
-	FORWARDER_START,  /* accept from now on */
-	FORWARDER_STOP,	  /* no reply; the process ends */
+	FORWARDER_START,  /* accept from now on; later: the container has other addresses */
+	FORWARDER_OPEN,	  /* a rule that came after the start is complete: accept */
+	FORWARDER_REMOVE, /* a rule */
+	FORWARDER_RULES,  /* a page of what each has done */
+	FORWARDER_CONNECTIONS, /* a page of those that are open */
+	FORWARDER_STOP,	       /* no reply; the process ends */
 };
+
+/* What is told at once: the replies are small, whatever there is to tell. */
+#define FORWARDER_PAGE 32
 
 struct forwarder_request {
 	uint32_t type;
+	uint32_t serial; /* comes back in the reply */
 	union {
 		struct {
 			uint8_t datapath;  /* enum datapath */
@@ -27,9 +36,27 @@ struct forwarder_request {
 			bool log_json;
 		} setup;
 		struct {
+			uint32_t rule;
+			uint16_t count; /* of descriptors */
 			/* of the first descriptor; the next has the next */
 			uint16_t container_port;
+			struct port_spec spec; /* of the rule, as it is bound */
 		} listen;
+		struct forwarder_removal {
+			uint32_t rule;
+			bool drain; /* connections go on, for timeout_ms if not 0 */
+			uint32_t timeout_ms;
+		} remove;
+		uint32_t open; /* the rule */
+		struct {
+			uint32_t after; /* those with a higher number */
+		} rules;
+		struct {
+			/* those of this rule with a lower number, or of later rules */
+			uint32_t rule;
+			uint64_t before;
+			bool only; /* this rule */
+		} connections;
 		struct {
 			/* in the container; AF_UNSPEC: none of this family,
 			 * its clients are carried over to the other one */
@@ -43,7 +70,49 @@ struct forwarder_request {
 	};
 };
 
+struct forwarder_bytes {
+	uint64_t relayed, redirected; /* by this process; by the senders themselves */
+};
+
+struct forwarder_counts {
+	uint64_t accepted, refused; /* by the host; by the container */
+	struct forwarder_bytes up, down;
+	/* directions that carried enough for the shunt: it took them, or not */
+	uint64_t captured, fallback;
+};
+
+struct forwarder_rule {
+	uint32_t id, connections; /* open ones */
+	bool is_removed;
+	struct port_spec spec;
+	struct forwarder_counts counts;
+};
+
+struct forwarder_connection {
+	uint64_t id;
+	uint32_t rule;
+	bool is_connecting;
+	struct addr client, host, container;
+	uint16_t client_port, host_port, container_port;
+	struct forwarder_bytes up, down;
+};
+
 struct forwarder_reply {
 	int32_t error; /* 0 or -errno */
-	char text[ERROR_TEXT_MAX]; /* what failed, when error does not say it */
+	uint32_t serial;
+	union {
+		char text[ERROR_TEXT_MAX]; /* what failed, when error does not say it */
+		uint32_t connections;	   /* REMOVE, START: open before; ended by it */
+		struct {
+			uint32_t n; /* fewer than a page: the last */
+			uint8_t datapath;
+			struct addr target4, target6;
+			struct forwarder_counts past; /* of rules that are no more */
+			struct forwarder_rule list[FORWARDER_PAGE];
+		} rules;
+		struct {
+			uint32_t n;
+			struct forwarder_connection list[FORWARDER_PAGE];
+		} open;
+	};
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -10,8 +11,8 @@
 
 void client_init(struct client *c)
 {
+	*c = (struct client){ .fd = -1 };
 	process_init(&c->process);
-	c->fd = -1;
 }
 
 void client_done(struct client *c, int grace_ms)
@@ -47,27 +48,75 @@ static int gone(struct client *c, const char *name, struct error *err)
 	char text[64];
 	int status;
 
+	if (c->is_running)
+		return error_set(err, -ECHILD, "the %s is gone", name);
 	if (process_wait(&c->process, 1000, &status) < 0)
 		return error_set(err, -ECHILD, "the %s does not answer", name);
 	return error_set(err, -ECHILD, "the %s %s", name,
 			 process_status_text(status, text, sizeof(text)));
 }
 
-int forwarder_call(struct client *c, const struct forwarder_request *request,
+void client_running(struct client *c)
+{
+	struct timeval limit = { .tv_sec = CLIENT_TIMEOUT_S };
+
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	c->is_running = true;
+}
+
+/* Replies to requests that were given up come first. */
+static ssize_t forwarder_recv(struct client *c, struct forwarder_reply *reply)
+{
+	size_t unused;
+	ssize_t len;
+
+	do {
+		len = fd_recv(c->fd, reply, sizeof(*reply), NULL, 0, &unused);
+	} while (len == sizeof(*reply) && reply->serial != c->serial);
+	return len;
+}
+
+static int call(struct client *c, struct forwarder_request *request, const int *fds,
+		size_t n, struct forwarder_reply *reply, struct error *err)
+{
+	ssize_t len;
+
+	request->serial = ++c->serial;
+	len = fd_send(c->fd, request, sizeof(*request), fds, n);
+	if (len >= 0)
+		len = forwarder_recv(c, reply);
+	if (len == -EAGAIN)
+		return error_set(err, -ETIMEDOUT, "the forwarder has not answered within %d s",
+				 CLIENT_TIMEOUT_S);
+	if (len != sizeof(*reply))
+		return gone(c, "forwarder", err);
+	if (reply->error < 0 && *reply->text)
+		return error_set(err, reply->error, "%.*s", (int)sizeof(reply->text) - 1,
+				 reply->text);
+	if (reply->error < 0)
+		return error_errno(err, reply->error, "the forwarder refused a request");
+	return 0;
+}
+
+int forwarder_call(struct client *c, struct forwarder_request *request,
 		   const int *fds, size_t n, struct error *err)
 {
 	struct forwarder_reply reply;
-	size_t unused;
 
-	if (fd_send(c->fd, request, sizeof(*request), fds, n) < 0 ||
-	    fd_recv(c->fd, &reply, sizeof(reply), NULL, 0, &unused) != sizeof(reply))
-		return gone(c, "forwarder", err);
-	if (reply.error < 0 && *reply.text)
-		return error_set(err, reply.error, "%.*s", (int)sizeof(reply.text) - 1,
-				 reply.text);
-	if (reply.error < 0)
-		return error_errno(err, reply.error, "the forwarder refused a request");
-	return 0;
+	return call(c, request, fds, n, &reply, err);
+}
+
+int forwarder_ask(struct client *c, struct forwarder_request *request,
+		  struct forwarder_reply *reply, struct error *err)
+{
+	return call(c, request, NULL, 0, reply, err);
+}
+
+int forwarder_tell(struct client *c, struct forwarder_request *request)
+{
+	request->serial = ++c->serial;
+	return fd_send(c->fd, request, sizeof(*request), NULL, 0);
 }
 
 int netns_send(struct client *c, struct netns_request *request)

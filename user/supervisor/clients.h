@@ -17,6 +17,8 @@
 struct client {
 	struct process process;
 	int fd; /* SOCK_SEQPACKET */
+	uint32_t serial; /* of the forwarder's latest request */
+	bool is_running; /* see client_running() */
 };
 
 void client_init(struct client *c);
@@ -32,11 +34,27 @@ int client_spawn(struct client *c, const char *command, int peer_fd,
 		 struct process_spec *spec, struct error *err);
 
 /*
+ * client_running - from now on the end of the process is told to somebody
+ * else, and the forwarder gets CLIENT_TIMEOUT_S for a reply: -ETIMEDOUT then,
+ * and what it was asked for may or may not come to pass.
+ */
+#define CLIENT_TIMEOUT_S 5
+void client_running(struct client *c);
+
+/*
+ * forwarder_ask - one request and its reply, which is set on success.
+ * forwarder_tell - a request whose reply nobody waits for.
+ */
+int forwarder_ask(struct client *c, struct forwarder_request *request,
+		  struct forwarder_reply *reply, struct error *err);
+int forwarder_tell(struct client *c, struct forwarder_request *request);
+
+/*
  * forwarder_call - one request with @n descriptors, and its reply.
  * netns_call - one request with a descriptor or -1, and its reply.
  * Return 0, or -errno with @err set, also when the helper is gone.
  */
-int forwarder_call(struct client *c, const struct forwarder_request *request,
+int forwarder_call(struct client *c, struct forwarder_request *request,
 		   const int *fds, size_t n, struct error *err);
 int netns_call(struct client *c, struct netns_request *request, int fd,
 	       struct netns_reply *reply, struct error *err);

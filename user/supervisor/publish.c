@@ -78,12 +78,15 @@ static int choose_range(struct port_spec *spec, struct error *err)
 }
 
 /* Returns how many of the @count were opened, at least one, or -errno. */
-static int publish_batch(struct client *forwarder, struct port_spec *spec,
+static int publish_batch(struct client *forwarder, uint32_t rule, struct port_spec *spec,
 			 uint32_t first, uint32_t count, struct error *err)
 {
 	struct forwarder_request request = {
 		.type = FORWARDER_LISTEN,
-		.listen.container_port = (uint16_t)(spec->container_port + first),
+		.listen = {
+			.rule = rule,
+			.container_port = (uint16_t)(spec->container_port + first),
+		},
 	};
 	uint32_t i;
 	int fds[BATCH], r = 0;
@@ -101,6 +104,8 @@ static int publish_batch(struct client *forwarder, struct port_spec *spec,
 	/* the soft limit is COMMAND's: fewer at a time then */
 	if (r == -EMFILE && i > 0)
 		r = 0;
+	request.listen.count = (uint16_t)i;
+	request.listen.spec = *spec;
 	if (r >= 0)
 		r = forwarder_call(forwarder, &request, fds, i, err);
 	count = i;
@@ -135,7 +140,7 @@ static int check_protos(const struct port_spec *specs, size_t n, struct error *e
 	return 0;
 }
 
-static int publish_spec(struct client *forwarder, struct port_spec *spec,
+static int publish_spec(struct client *forwarder, uint32_t rule, struct port_spec *spec,
 			struct error *err)
 {
 	uint32_t first = 0, count;
@@ -147,14 +152,14 @@ static int publish_spec(struct client *forwarder, struct port_spec *spec,
 		count = spec->count - first;
 		if (count > BATCH)
 			count = BATCH;
-		r = publish_batch(forwarder, spec, first, count, err);
+		r = publish_batch(forwarder, rule, spec, first, count, err);
 		first += (uint32_t)(r < 0 ? 0 : r);
 	}
 	return r < 0 ? r : 0;
 }
 
-int publish_ports(struct client *forwarder, const struct port_spec *specs, size_t n,
-		  uint16_t *ret_ports, struct error *err)
+int publish_ports(struct client *forwarder, uint32_t rule, const struct port_spec *specs,
+		  size_t n, uint16_t *ret_ports, struct error *err)
 {
 	int r = check_protos(specs, n, err);
 
@@ -163,7 +168,7 @@ int publish_ports(struct client *forwarder, const struct port_spec *specs, size_
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		struct port_spec spec = specs[i];
 
-		r = publish_spec(forwarder, &spec, err);
+		r = publish_spec(forwarder, rule + (uint32_t)i, &spec, err);
 		ret_ports[i] = spec.host_port;
 	}
 	return r;

@@ -12,12 +12,13 @@
 
 /*
  * publish_ports - open every host port of @specs and hand it to the
- * forwarder, which does not accept on it before it is started. @ret_ports gets
+ * forwarder as the rules number @rule and following; it does not accept on
+ * them before it is started, or told by FORWARDER_OPEN. @ret_ports gets
  * the first host port of each of them, as it was given or chosen.
  * Returns 0, or -errno with @err set: what was opened goes with the forwarder.
  */
-int publish_ports(struct client *forwarder, const struct port_spec *specs, size_t n,
-		  uint16_t *ret_ports, struct error *err);
+int publish_ports(struct client *forwarder, uint32_t rule, const struct port_spec *specs,
+		  size_t n, uint16_t *ret_ports, struct error *err);
 
 /*
  * publish_hostfwd - the same through slirp4netns' own forwarding (IPv4 only,

@@ -122,7 +122,7 @@ static int start_helpers(struct supervisor *s, struct error *err)
 		return r;
 	/* before anything else is made: a busy port is the commonest mistake */
 	if (!uses_hostfwd(s->config))
-		r = publish_ports(&s->forwarder, s->config->specs, s->config->n_specs,
+		r = publish_ports(&s->forwarder, 1, s->config->specs, s->config->n_specs,
 				  s->host_ports, err);
 	if (r < 0)
 		return r;

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forwarder/rules.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/timer.h"
+#include "forwarder/forwarder.h"
+#include "forwarder/report.h"
+
+static struct rule *find(struct forwarder *f, uint32_t id)
+{
+	struct rule *rule;
+
+	/* what is asked for is mostly new */
+	TAILQ_FOREACH_REVERSE(rule, &f->rules.list, rule_list, entry)
+		if (rule->id == id)
+			return rule;
+	return NULL;
+}
+
+static struct rule *rule_new(struct forwarder *f, uint32_t id, const struct port_spec *spec)
+{
+	struct rule *rule = malloc(sizeof(*rule));
+
+	if (!rule)
+		return NULL;
+	*rule = (struct rule){
+		.forwarder = f,
+		.id = id,
+		.spec = *spec,
+		.is_open = false,
+	};
+	LIST_INIT(&rule->listeners);
+	LIST_INIT(&rule->pairs);
+	TAILQ_INSERT_TAIL(&f->rules.list, rule, entry);
+	return rule;
+}
+
+/* Once it has nothing that it is needed for. */
+static void free_unused(struct rule *rule)
+{
+	struct rules *rules = &rule->forwarder->rules;
+
+	if (!rule->is_removed || rule->users || rule->pairs_open)
+		return;
+	report_add(&rules->past, &rule->counts);
+	TAILQ_REMOVE(&rules->list, rule, entry);
+	free(rule);
+}
+
+static void finish_pairs(struct rule *rule)
+{
+	struct pair *pair;
+
+	rule->users++;
+	while ((pair = LIST_FIRST(&rule->pairs)))
+		pair_finish(pair);
+	rule->users--;
+	free_unused(rule);
+}
+
+static void stop_listening(struct rule *rule)
+{
+	struct listener *l;
+
+	while ((l = LIST_FIRST(&rule->listeners)))
+		listener_free(l);
+}
+
+void rule_pair_new(struct rule *rule, struct pair *pair)
+{
+	pair->id = ++rule->forwarder->rules.last_pair;
+	LIST_INSERT_HEAD(&rule->pairs, pair, entry);
+	rule->pairs_open++;
+	rule->counts.accepted++;
+}
+
+void rule_pair_gone(struct rule *rule, struct pair *pair)
+{
+	report_add_pair(&rule->counts, pair);
+	LIST_REMOVE(pair, entry);
+	rule->pairs_open--;
+	free_unused(rule);
+}
+
+/* Room for the descriptors must be left to those who come to the other rules. */
+static int check_room(struct forwarder *f, const struct forwarder_request *request,
+		      size_t n, struct error *err)
+{
+	unsigned long wanted = 2 * (f->pairs_open + 1);
+
+	if (n == request->listen.count && forwarder_fds_with(f, n) >= wanted)
+		return 0;
+	return error_set(err, -EMFILE, "too many open files: %lu ports and %lu connections are "
+			 "open, the limit is %lu file descriptors", f->listeners_open,
+			 f->pairs_open, f->fd_limit);
+}
+
+static int add_listeners(struct rule *rule, uint16_t container_port, int *fds, size_t n)
+{
+	struct listener *added[FD_PASS_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		int r = listener_new(rule, fds[i], (uint16_t)(container_port + i), &added[i]);
+
+		if (r < 0) {
+			while (i > 0) {
+				fds[--i] = -1;
+				listener_free(added[i]);
+			}
+			return r;
+		}
+	}
+	return 0;
+}
+
+int rule_listen(struct forwarder *f, const struct forwarder_request *request, int *fds,
+		size_t n, struct error *err)
+{
+	struct rule *rule = find(f, request->listen.rule);
+	int r = check_room(f, request, n, err);
+
+	if (r >= 0 && !rule) {
+		rule = rule_new(f, request->listen.rule, &request->listen.spec);
+		r = rule ? 0 : -ENOMEM;
+	}
+	if (r >= 0)
+		r = add_listeners(rule, request->listen.container_port, fds, n);
+	for (size_t i = 0; i < n && r < 0; i++)
+		fd_close(fds[i]);
+	return r;
+}
+
+int rule_open(struct forwarder *f, uint32_t id)
+{
+	struct rule *rule = find(f, id);
+
+	if (!rule || rule->is_removed)
+		return -ENOENT;
+	rule->is_open = true;
+	listeners_resume(f);
+	return 0;
+}
+
+void rules_open(struct forwarder *f)
+{
+	struct rule *rule;
+
+	TAILQ_FOREACH(rule, &f->rules.list, entry)
+		rule->is_open = true;
+}
+
+/* Removed rules end when their time is over; the next one is waited for. */
+static void check_deadlines(struct forwarder *f)
+{
+	uint64_t now = timer_now(), next = 0;
+	struct rule *rule, *after;
+
+	for (rule = TAILQ_FIRST(&f->rules.list); rule; rule = after) {
+		after = TAILQ_NEXT(rule, entry);
+		if (!rule->deadline)
+			continue;
+		if (rule->deadline <= now)
+			finish_pairs(rule);
+		else if (!next || rule->deadline < next)
+			next = rule->deadline;
+	}
+	timer_set(&f->rules.timer, next ? (long)(next - now) : 0);
+}
+
+static void on_deadline(struct loop_source *source, uint32_t events)
+{
+	if (timer_expired(source))
+		check_deadlines((void *)((char *)source - offsetof(struct forwarder, rules.timer)));
+}
+
+int rule_remove(struct forwarder *f, const struct forwarder_removal *removal, uint32_t *ret)
+{
+	struct rule *rule = find(f, removal->rule);
+
+	if (!rule)
+		return -ENOENT;
+	*ret = (uint32_t)rule->pairs_open;
+	stop_listening(rule);
+	rule->is_removed = true;
+	rule->deadline = 0;
+	if (!removal->drain) {
+		finish_pairs(rule);
+	} else if (rule->pairs_open && removal->timeout_ms) {
+		rule->deadline = timer_now() + removal->timeout_ms;
+		check_deadlines(f);
+	} else {
+		free_unused(rule);
+	}
+	return 0;
+}
+
+void rules_stop_listening(struct forwarder *f)
+{
+	struct rule *rule;
+
+	TAILQ_FOREACH(rule, &f->rules.list, entry)
+		stop_listening(rule);
+}
+
+void rules_finish(struct forwarder *f)
+{
+	struct rule *rule;
+
+	rules_stop_listening(f);
+	while ((rule = TAILQ_FIRST(&f->rules.list))) {
+		rule->is_removed = true;
+		finish_pairs(rule);
+	}
+}
+
+uint32_t rules_finish_some(struct forwarder *f,
+			   bool (*which)(const struct pair *pair, const void *context),
+			   const void *context)
+{
+	struct rule *rule, *after_rule;
+	struct pair *pair, *after;
+	uint32_t n = 0;
+
+	for (rule = TAILQ_FIRST(&f->rules.list); rule; rule = after_rule) {
+		rule->users++;
+		for (pair = LIST_FIRST(&rule->pairs); pair; pair = after) {
+			after = LIST_NEXT(pair, entry);
+			if (!which(pair, context))
+				continue;
+			pair_finish(pair);
+			n++;
+		}
+		rule->users--;
+		after_rule = TAILQ_NEXT(rule, entry);
+		free_unused(rule);
+	}
+	return n;
+}
+
+int rules_init(struct forwarder *f)
+{
+	TAILQ_INIT(&f->rules.list);
+	return timer_add(&f->loop, &f->rules.timer, on_deadline);
+}
+
+void rules_done(struct forwarder *f)
+{
+	timer_done(&f->rules.timer);
+}

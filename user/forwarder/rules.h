@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one -p, or one request to add, has published: its listeners, its
+ * connections, and what has become of them. A rule that was removed lives on
+ * without listeners for as long as it has connections.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "forwarder/listener.h"
+#include "forwarder/pair.h"
+#include "forwarder/protocol.h"
+#include "rule/spec.h"
+
+struct forwarder;
+
+struct rule {
+	TAILQ_ENTRY(rule) entry; /* in forwarder->rules.list, the older first */
+	struct forwarder *forwarder;
+	uint32_t id;
+	struct port_spec spec; /* as it is bound */
+	bool is_open;	       /* all its listeners came: they are accepted on */
+	bool is_removed;
+	unsigned int users;    /* of this memory, besides those below */
+	uint64_t deadline;     /* of a removed one, CLOCK_MONOTONIC in ms; 0: none */
+	struct rule_listeners listeners;
+	struct pair_list pairs;
+	unsigned long pairs_open;
+	struct forwarder_counts counts; /* without what `pairs` have moved */
+};
+
+TAILQ_HEAD(rule_list, rule);
+
+/* Embedded in the forwarder. */
+struct rules {
+	struct rule_list list;
+	struct loop_source timer;     /* the earliest deadline of all */
+	struct forwarder_counts past; /* of rules that are freed */
+	uint64_t last_pair;	      /* the id of the latest connection */
+};
+
+/* rules_init - Returns 0 or -errno. */
+int rules_init(struct forwarder *f);
+void rules_done(struct forwarder *f);
+
+/*
+ * rule_listen - take over listening sockets, for @request's rule, which is
+ * made when it is new. All or none. Returns 0 or -errno with @err set.
+ */
+int rule_listen(struct forwarder *f, const struct forwarder_request *request, int *fds,
+		size_t n, struct error *err);
+
+/* rule_open - accept on its listeners from now on. Returns 0 or -ENOENT. */
+int rule_open(struct forwarder *f, uint32_t id);
+void rules_open(struct forwarder *f);
+
+/*
+ * rule_remove - close its listeners, and end its connections, now or later.
+ * *ret is how many there were. Returns 0 or -ENOENT.
+ */
+int rule_remove(struct forwarder *f, const struct forwarder_removal *removal, uint32_t *ret);
+
+/* rules_finish - end all connections as pair_finish() does, and all rules. */
+void rules_finish(struct forwarder *f);
+void rules_stop_listening(struct forwarder *f);
+
+/* rules_finish_some - the same with the connections that @which says. Returns how many. */
+uint32_t rules_finish_some(struct forwarder *f,
+			   bool (*which)(const struct pair *pair, const void *context),
+			   const void *context);
+
+/* rule_pair_new, rule_pair_gone - a connection begins; it has ended. */
+void rule_pair_new(struct rule *rule, struct pair *pair);
+void rule_pair_gone(struct rule *rule, struct pair *pair);
