@@ -108,10 +108,16 @@ check-servers: ## run nginx, redis and PostgreSQL behind each datapath, DATAPATH
 	@tests/tools/deps.sh build run test servers
 	@$(MAKE) --no-print-directory -j$(JOBS) run-servers
 
+check-soak: ## 10 GiB each way under churn and 200 stopped readers; SOAK_MB=10240, STOPPED_MS=10000
+	@tests/tools/deps.sh build run test
+	@$(MAKE) --no-print-directory -j$(JOBS) run-soak
+
 run-check: $(TWIN) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
 run-servers: TESTS := $(wildcard tests/servers/*.bats)
+run-soak: TESTS := $(wildcard tests/soak/*.bats)
+run-soak: export TEST_TIMEOUT ?= 3600
 
-RUNS := run-check run-servers
+RUNS := run-check run-servers run-soak
 $(RUNS): export PORTSHUNT = $(abspath $(O))/portshunt
 $(RUNS): export PEER = $(abspath $(O))/tests/peer
 $(RUNS): export TWIN = $(abspath $(O))/tests/twin
@@ -120,7 +126,7 @@ $(RUNS): export STRICT := $(STRICT)
 $(RUNS): export SAN := $(SAN)
 $(RUNS): export V := $(V)
 $(RUNS): all $(PEER)
-	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers}/*' --rules 'par=**' \
+	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,soak}/*' --rules 'par=**' \
 		--exec tests/tools/run-test.sh $(TESTS)
 
 bench: ## compare the datapaths with rootlessport and pasta
@@ -169,6 +175,6 @@ help: ## this list
 	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
 
 FORCE:
-.PHONY: all compile_commands.json check check-san check-servers $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
+.PHONY: all compile_commands.json check check-san check-servers check-soak $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)

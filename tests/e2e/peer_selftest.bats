@@ -98,9 +98,11 @@ sums() {
 	saw "oob: byte A at 1000" "received: 1000 bytes"
 }
 
-@test "a stopped reader: the writer knows how much it got rid of, and goes on later" {
+# stopped_reader IO
+stopped_reader() {
 	peer_start server server sink --stop-after 100k --control --bytes 64m
-	peer_start client client source --bytes 64m --until-blocked 200 127.0.0.1 "${peer_port[server]}"
+	peer_start client client source --bytes 64m --until-blocked 200 "$1" \
+		127.0.0.1 "${peer_port[server]}"
 	peer_read client
 	[[ $line =~ ^blocked:\ ([0-9]+)\ bytes\ accepted$ ]]
 	[ "${BASH_REMATCH[1]}" -gt 102400 ]
@@ -110,6 +112,24 @@ sums() {
 	[ "$status" = 0 ]
 	peer_wait server
 	[ "$status" = 0 ]
+}
+
+@test "a stopped reader: the writer knows how much it got rid of, and goes on later" {
+	for io in --epoll --blocking; do
+		stopped_reader "$io"
+	done
+}
+
+@test "the longest time without a byte is told" {
+	peer_start server server sink --stall
+	exec {tcp}<>"/dev/tcp/127.0.0.1/${peer_port[server]}"
+	printf C >&$tcp
+	sleep 0.3
+	printf C >&$tcp
+	exec {tcp}>&-
+	peer_wait server
+	[[ $output =~ "longest gap: "([0-9]+)" ms" ]]
+	[ "${BASH_REMATCH[1]}" -ge 250 ]
 }
 
 @test "held connections are counted, pinged and closed" {

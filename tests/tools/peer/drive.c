@@ -138,6 +138,8 @@ void drive_kick(struct task *task)
 
 void drive_wake_at(struct task *task, uint64_t at)
 {
+	if (task->driver->io == IO_BLOCKING)
+		return;
 	if (task->is_timed)
 		LIST_REMOVE(task, timed);
 	task->is_timed = at != 0;

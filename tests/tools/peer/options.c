@@ -177,6 +177,7 @@ static const struct rule {
 	{ "--read-size", KIND_RANGE, FIELD(plan.read_size) },
 	{ "--read-pause", KIND_UINT, FIELD(plan.read_pause_ms) },
 	{ "--until-blocked", KIND_UINT, FIELD(plan.blocked_ms) },
+	{ "--stall", KIND_FLAG, FIELD(plan.stall) },
 	{ "--gap", KIND_SIZE, FIELD(gap) },
 	{ "--tail", KIND_SIZE, FIELD(tail) },
 	{ "--marks", KIND_UINT, FIELD(marks) },
@@ -294,8 +295,8 @@ static void check_plan(const struct options *o)
 		usage("--sources, --marks, --flows, --request and --response begin at 1");
 	if (o->gap + o->tail < 8 || o->gap > 1u << 30 || o->tail > 1u << 30)
 		usage("--gap and --tail are 8 in sum, and 1g each at most");
-	if (plan->blocked_ms && o->io == IO_BLOCKING)
-		usage("--until-blocked needs --epoll or --poll");
+	if (plan->blocked_ms && o->io == IO_POLL)
+		usage("--until-blocked needs --epoll or --blocking");
 	if ((plan->read || plan->unread) && plan->finish < FINISH_CLOSE)
 		usage("--read and --unread go with --finish close or rst");
 	if (plan->stop_after != PEER_UNLIMITED && !o->control)

@@ -40,6 +40,7 @@ struct plan {
 	struct range write_size, read_size;
 	unsigned int read_pause_ms; /* a slow reader */
 	unsigned int blocked_ms; /* tell when the writer is stuck; 0: do not */
+	bool stall; /* tell for how long nothing came */
 };
 
 struct options {

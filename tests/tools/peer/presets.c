@@ -161,6 +161,7 @@ static const char help_options[] =
 "  --read-pause MS      a slow reader: wait after each read\n"
 "  --until-blocked MS   print \"blocked: N bytes accepted\" when a write has found\n"
 "                       no room for so long; then go on\n"
+"  --stall              print \"longest gap: N ms\" without a byte coming\n"
 "  --seed N\n"
 "\n"
 "connect:  --bytes N    say something after connecting\n"

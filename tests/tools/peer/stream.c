@@ -15,6 +15,8 @@
 #include "sock.h"
 #include "util.h"
 
+#define WATCH_MS 10
+
 static bool ends_early(const struct plan *plan)
 {
 	return plan->finish == FINISH_CLOSE || plan->finish == FINISH_RST;
@@ -28,21 +30,15 @@ static uint64_t read_limit(const struct stream *s)
 	return s->is_resumed ? PEER_UNLIMITED : s->plan->stop_after;
 }
 
-/* The client's part in an echo is an ordinary one. */
-static bool echoes(const struct stream *s)
-{
-	return s->is_server && s->plan->echo;
-}
-
 /* What the plan wants sent as far as is known now. */
 static uint64_t send_target(const struct stream *s)
 {
-	return echoes(s) ? s->received : s->plan->send;
+	return stream_echoes(s) ? s->received : s->plan->send;
 }
 
 static bool may_send(const struct stream *s)
 {
-	if (echoes(s))
+	if (stream_echoes(s))
 		return s->received >= PATTERN_SEED_SIZE || s->recv_end;
 	switch (s->plan->after) {
 	case AFTER_DATA:
@@ -151,9 +147,19 @@ static void pause_ms(unsigned int ms)
 		;
 }
 
+static void note_gap(struct stream *s)
+{
+	uint64_t now = now_ns();
+
+	if (s->came_at && now - s->came_at > s->longest_gap)
+		s->longest_gap = now - s->came_at;
+	s->came_at = now;
+}
+
 static void got(struct stream *s, ssize_t n, const unsigned char *buf, int e)
 {
 	pthread_mutex_lock(&s->lock);
+	note_gap(s);
 	if (n > 0)
 		check(s, buf, (size_t)n);
 	else
@@ -190,7 +196,7 @@ static int recv_step(struct stream *s)
 
 static void choose_seed(struct stream *s)
 {
-	if (echoes(s))
+	if (stream_echoes(s))
 		s->out_seed = s->in_seed;
 	else if (s->is_server && s->plan->after != AFTER_NOW && s->received >= PATTERN_SEED_SIZE)
 		s->out_seed = pattern_answer(s->in_seed);
@@ -247,7 +253,7 @@ static int send_step(struct stream *s)
 	if (!may_send(s))
 		return -EAGAIN;
 	if (s->sent == send_target(s)) {
-		if (echoes(s) && !s->recv_end)
+		if (stream_echoes(s) && !s->recv_end)
 			return -EAGAIN;
 		send_over(s, END_DONE);
 		return 0;
@@ -299,7 +305,7 @@ static void wait_for_change(struct stream *s, bool (*ready)(const struct stream 
 
 static bool has_to_send(const struct stream *s)
 {
-	return may_send(s) && (s->sent < send_target(s) || !echoes(s) || s->recv_end);
+	return may_send(s) && (s->sent < send_target(s) || !stream_echoes(s) || s->recv_end);
 }
 
 static bool has_to_read(const struct stream *s)
@@ -321,6 +327,20 @@ static int thread_send_step(struct task *task)
 
 	wait_for_change(s, has_to_send);
 	return send_step(s) != 0;
+}
+
+/* A thread that sleeps in send(2) cannot tell: another one looks. */
+static int thread_watch_step(struct task *task)
+{
+	struct stream *s = (struct stream *)((char *)task - offsetof(struct stream, watcher));
+	uint64_t sent = s->sent;
+
+	pause_ms(WATCH_MS);
+	if (s->send_end || s->is_over || s->told_blocked)
+		return 0;
+	if (s->sent == sent)
+		stuck(s);
+	return 1;
 }
 
 struct stream *stream_new(int fd, unsigned int index, const struct options *o)
@@ -354,6 +374,10 @@ void stream_add(struct driver *d, struct stream *s)
 	s->sender.step = thread_send_step;
 	drive_add(d, &s->task);
 	drive_add(d, &s->sender);
+	if (!s->plan->blocked_ms)
+		return;
+	s->watcher = (struct task){ .fd = -1, .step = thread_watch_step, .is_background = true };
+	drive_add(d, &s->watcher);
 }
 
 void stream_resume(struct stream *s)
@@ -363,38 +387,4 @@ void stream_resume(struct stream *s)
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	drive_kick(&s->task);
-}
-
-static bool complete(const struct stream *s)
-{
-	const struct plan *plan = s->plan;
-
-	if (s->wrong_at >= 0 || (!echoes(s) && s->sent < plan->send))
-		return false;
-	return plan->expect == PEER_UNLIMITED || plan->expect == s->received;
-}
-
-bool stream_report(const struct stream *s, const char *prefix)
-{
-	if (s->plan->send || echoes(s))
-		say("%ssent: %llu bytes, sum %016llx", prefix, (unsigned long long)s->sent,
-		    (unsigned long long)sum_value(&s->sent_sum));
-	if (s->send_end > 0)
-		say("%ssend: %s", prefix, errno_name(s->send_end));
-	say("%sreceived: %llu bytes, sum %016llx", prefix, (unsigned long long)s->received,
-	    (unsigned long long)sum_value(&s->received_sum));
-	if (s->wrong_at >= 0)
-		say("%swrong: byte at %lld", prefix, (long long)s->wrong_at);
-	if (s->recv_end)
-		say("%srecv: %s", prefix,
-		    s->recv_end == END_EOF ? "EOF" : errno_name(s->recv_end));
-	return complete(s);
-}
-
-void stream_progress(const struct stream *s)
-{
-	fprintf(stderr, "peer: stream %u: sent %llu, received %llu%s%s%s\n", s->index,
-		(unsigned long long)s->sent, (unsigned long long)s->received,
-		s->send_end ? ", sending is over" : "",
-		s->recv_end ? ", receiving is over" : "", s->is_over ? ", closed" : "");
 }

@@ -20,7 +20,7 @@
 
 struct stream {
 	struct task task; /* both ways; with threads the receiving one */
-	struct task sender; /* with threads */
+	struct task sender, watcher; /* with threads */
 	int fd;
 	unsigned int index;
 	bool is_server;
@@ -29,13 +29,13 @@ struct stream {
 	pthread_cond_t changed;
 
 	uint64_t out_seed;
-	uint64_t sent;
+	_Atomic uint64_t sent;
 	struct sum sent_sum;
 	_Atomic int send_end;
 	unsigned char *chunk; /* what is being written */
 	size_t chunk_size, chunk_left;
 	uint64_t write_random, read_random;
-	uint64_t stuck_since; /* now_ns(), 0: the last write took something */
+	_Atomic uint64_t stuck_since; /* now_ns(), 0: the last write took something */
 	bool told_blocked;
 
 	uint64_t in_seed; /* the first bytes that came */
@@ -44,10 +44,14 @@ struct stream {
 	_Atomic int recv_end;
 	_Atomic bool is_resumed; /* plan->stop_after does not hold any more */
 	int64_t wrong_at; /* position of the first wrong byte, or -1 */
+	uint64_t came_at, longest_gap; /* ns: between two reads that got something */
 
 	bool is_shut;
 	_Atomic bool is_over;
 };
+
+/* stream_echoes - it sends back what comes. The client's part in an echo is an ordinary one. */
+bool stream_echoes(const struct stream *s);
 
 /* stream_new - takes @fd over; @index tells this stream from the others. */
 struct stream *stream_new(int fd, unsigned int index, const struct options *o);

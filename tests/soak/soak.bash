@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the soak tests share: what is left in the kernel and in our processes, and what the
+# kernel has complained about. The end-to-end tests' lib has the rest.
+
+load ../e2e/lib
+
+datapaths=(${DATAPATHS:-splice shunt})
+[ "${BPF:-1}" != 0 ] || datapaths=(splice)
+
+remark() {
+	echo "# $DATAPATH: $*" >&3
+}
+
+# our_fds - how many descriptors all our processes have.
+our_fds() {
+	local pid n=0
+
+	for pid in $(our_pids); do
+		n=$((n + $(ls "/proc/$pid/fd" | wc -l)))
+	done
+	echo $n
+}
+
+# bpf_objects - words "map ID" and "prog ID" for those that our processes hold.
+bpf_objects() {
+	local pid
+
+	for pid in $(our_pids); do
+		sed -nE 's/^(map|prog)_id:[[:space:]]*/\1 /p' "/proc/$pid/fdinfo/"* 2>/dev/null
+	done | sort -u
+}
+
+# gone_from_kernel KIND ID... - as bpf_objects has them: none of them is left.
+gone_from_kernel() {
+	while [ $# -gt 0 ]; do
+		! bpftool "$1" show id "$2" >/dev/null 2>&1 || return 1
+		shift 2
+	done
+}
+
+# map_entries - a line "NAME ENTRIES" for each map that has keys of its own; of the array of
+# flows, those in use.
+map_entries() {
+	local id show
+
+	for id in $(bpf_objects | sed -n 's/^map //p'); do
+		show=$(bpftool map show id "$id" | head -1)
+		case $show in
+		*": array "*"name flows "*)
+			echo "flows $(bpftool -j map dump id "$id" | grep -o '"id":[1-9]' | wc -l)"
+			;;
+		*hash* | *sockmap*)
+			show=${show#*name }
+			echo "${show%% *} $(bpftool -j map dump id "$id" | grep -o '"key":' | wc -l)"
+			;;
+		esac
+	done | sort
+}
+
+# The kernel's log from here on.
+dmesg_mark() {
+	mark="portshunt soak $$ $RANDOM$RANDOM"
+	echo "$mark" >/dev/kmsg
+}
+
+# dmesg_is_clean - fails, and shows it, when the kernel has complained since dmesg_mark.
+dmesg_is_clean() {
+	dmesg | sed "1,/$mark/d" >"$dir/dmesg"
+	! grep -E 'WARNING|BUG|Oops|refcount|bug:|Call Trace|blocked for more|lockup' "$dir/dmesg"
+}
+
+# container_lo - bytes that the loopback interface of $ns has carried.
+container_lo() {
+	nsenter --net="$ns" awk '$1 == "lo:" { print $2 }' /proc/net/dev
+}
