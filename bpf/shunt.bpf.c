@@ -76,16 +76,15 @@ static __always_inline int is_blocking(struct sock *sk)
 }
 
 /*
- * A push takes as long as the queue is below sndbuf. The more of it is used,
- * the longer a sender stays direct: it is relayed until EPOLLOUT tells that a
- * third is free. An skb's own memory is under 2 KiB for each 64 KiB.
+ * A push works as long as the queue is below sndbuf and there is memory for
+ * it. What has to fail is better left to S's own leg, where it hurts nobody.
  */
 static __always_inline int has_room(struct sock *target, __u32 size)
 {
 	__u64 sndbuf = (__u32)BPF_CORE_READ(target, sk_sndbuf);
 	__u64 queued = (__u32)BPF_CORE_READ(target, sk_wmem_queued);
 
-	return queued + size + size / 16 + 4096 < sndbuf;
+	return queued + size + 128 < sndbuf - sndbuf / 4;
 }
 
 static __always_inline int is_open(struct sock *sk)

@@ -10,6 +10,7 @@
 #define KEEPALIVE_SECONDS 15
 #define BOUND_BYTES (1 << 20)
 #define SHORT_BYTES (128 << 10)
+#define LOW_BYTES (256 << 10)
 
 static int set(int fd, int level, int option, int value)
 {
@@ -45,6 +46,11 @@ void tcp_short_queue(int fd)
 void tcp_acknowledge(int fd)
 {
 	set(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+}
+
+void tcp_low_water(int fd, bool on)
+{
+	set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, on ? 2 * LOW_BYTES : -1);
 }
 
 void tcp_flush(int fd)

@@ -2,6 +2,8 @@
 /* The socket options of both legs of a forwarded connection. */
 #pragma once
 
+#include <stdbool.h>
+
 /*
  * tcp_set_options - TCP_NODELAY and keepalive after 15 s, every 15 s, as
  * rootlessport has them, and SO_OOBINLINE, so that no read can step over an
@@ -39,3 +41,10 @@ void tcp_acknowledge(int fd);
 
 /* tcp_flush - send what MSG_MORE keeps in the queue (tcp(7), TCP_NODELAY). */
 void tcp_flush(int fd);
+
+/*
+ * tcp_low_water - EPOLLOUT comes when less than 256 KiB are unsent, besides
+ * that a third of the buffer is free; or then alone (tcp(7),
+ * TCP_NOTSENT_LOWAT, of which sk_stream_write_space() takes half).
+ */
+void tcp_low_water(int fd, bool on);

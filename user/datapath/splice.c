@@ -116,6 +116,10 @@ static int flush(struct splice *s, struct flow *f)
 
 	if (!f->writable)
 		return 0;
+	if (f->waits_low) {
+		f->waits_low = false;
+		tcp_low_water(f->to, false);
+	}
 	if (f->residue)
 		r = flush_residue(f);
 	if (r > 0 && f->in_pipe)
@@ -258,6 +262,19 @@ static ssize_t fill_by_pipe(struct splice *s, struct flow *f)
 	return 0;
 }
 
+/*
+ * A sender on the shunt fills the target by itself until three quarters are
+ * taken. EPOLLOUT comes when two thirds are, and then it would soon be relayed
+ * again; so what it has to wait for is a target that has nearly all sent.
+ */
+static void wait_low(struct flow *f)
+{
+	if (!f->acks || f->waits_low)
+		return;
+	f->waits_low = true;
+	tcp_low_water(f->to, true);
+}
+
 static int pump(struct splice *s, struct flow *f)
 {
 	size_t moved = 0;
@@ -268,8 +285,10 @@ static int pump(struct splice *s, struct flow *f)
 		r = flush(s, f);
 		if (r < 0)
 			return r;
-		if (r == 0)
+		if (r == 0) {
+			wait_low(f);
 			return FLOW_WAITS;
+		}
 		if (f->eof)
 			return FLOW_ENDED;
 		if (!f->readable)

@@ -32,6 +32,7 @@ struct flow {
 	bool was_bulk;	/* at least once */
 	bool hangup;	/* EPOLLRDHUP: the end of file is there or near */
 	bool acks;	/* the sender's queue is short: it waits for each ACK */
+	bool waits_low;	/* for `to` to be nearly empty, not only writable */
 	bool eof;	/* recv() returned 0: nothing more will come */
 	int16_t urgent_byte; /* read, not yet sent; -1: none */
 	uint32_t in_pipe;
