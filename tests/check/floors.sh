@@ -69,7 +69,7 @@ system_include() {
 }
 
 only_datapath_sees_libbpf() {
-	system_include 'bpf/|linux/bpf|[^>"]*\.skel\.h' 'user/datapath/[^:]*'
+	system_include 'bpf/|linux/bpf|[^>"]*\.l?skel\.h' 'user/datapath/[^:]*'
 }
 
 only_json_c_sees_json_c() {
@@ -137,7 +137,7 @@ violations=(
 	no_upward_include include/a.h '#include "base/fd.h"'
 	includes_carry_the_folder user/base/a.c '#include "fd.h"'
 	only_datapath_sees_libbpf user/forwarder/a.c '#include <bpf/libbpf.h>'
-	only_datapath_sees_libbpf user/cmd/a.c '#include "datapath/shunt.skel.h"'
+	only_datapath_sees_libbpf user/cmd/a.c '#include "datapath/shunt.lskel.h"'
 	only_json_c_sees_json_c user/base/log.c '#include <json-c/json.h>'
 	sources_name_their_licence user/base/a.c '/* no licence */'
 	sources_name_their_licence bpf/a.c '/* SPDX-License-Identifier: Apache-2.0 */'

@@ -2,9 +2,7 @@
 #include "datapath/shunt.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -15,8 +13,12 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "bpf/shunt.skel.h"
 #include "datapath/shunt_flows.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpointer-arith" /* bpftool's */
+#include "bpf/shunt.lskel.h"
+#pragma GCC diagnostic pop
 
 struct shunt {
 	struct shunt_bpf *bpf;
@@ -24,47 +26,63 @@ struct shunt {
 	uint64_t next_id;
 };
 
-/* libbpf's own words are for whoever debugs. */
-static int on_libbpf_log(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	char text[1024];
+/* So long that it is never cut, which would be an error of its own (before Linux 6.4). */
+#define VERIFIER_LOG_SIZE (16 << 20)
 
-	if (level > LIBBPF_INFO || log_level_get() < LOG_DEBUG)
-		return 0;
-	vsnprintf(text, sizeof(text), fmt, ap);
-	text[strcspn(text, "\n")] = '\0';
-	log_debug("%s", text);
-	return 0;
+/* The last of it, which says what is wrong. */
+static void tell_verifier_log(const char *log)
+{
+	size_t n = strlen(log);
+	const char *end;
+
+	for (log += n > 2048 ? n - 2048 : 0; (end = strchr(log, '\n')); log = end + 1)
+		log_debug("verifier: %.*s", (int)(end - log), log);
+}
+
+/* What the kernel objects to is for whoever debugs. */
+static int load(struct shunt_bpf *bpf)
+{
+	_cleanup_free_ char *log = NULL;
+	int r;
+
+	if (log_level_get() >= LOG_DEBUG && (log = calloc(1, VERIFIER_LOG_SIZE))) {
+		bpf->ctx.log_level = 1;
+		bpf->ctx.log_size = VERIFIER_LOG_SIZE;
+		bpf->ctx.log_buf = (uintptr_t)log;
+	}
+	r = shunt_bpf__load(bpf);
+	if (r < 0 && log)
+		tell_verifier_log(log);
+	return r;
 }
 
 int shunt_open(struct shunt **ret, struct error *err)
 {
 	struct shunt *s = calloc(1, sizeof(*s));
+	struct bpf_map_info flows = { 0 };
+	uint32_t len = sizeof(flows);
 	int r;
 
 	if (!s)
 		return error_errno(err, -ENOMEM, "cannot load the shunt");
-	libbpf_set_print(on_libbpf_log);
-	s->bpf = shunt_bpf__open_and_load();
-	r = s->bpf ? 0 : -errno;
+	s->bpf = shunt_bpf__open();
+	r = s->bpf ? load(s->bpf) : -ENOMEM;
 	/* libbpf 1.1 has no link for a sockmap; the program goes with the map */
-	if (r >= 0 && bpf_prog_attach(bpf_program__fd(s->bpf->progs.shunt_verdict),
-				      bpf_map__fd(s->bpf->maps.senders),
+	if (r >= 0 && bpf_prog_attach(s->bpf->progs.shunt_verdict.prog_fd,
+				      s->bpf->maps.senders.map_fd,
 				      BPF_SK_MSG_VERDICT, 0) < 0)
 		r = -errno;
-	if (r >= 0) {
-		s->bpf->links.shunt_walk =
-			bpf_program__attach_iter(s->bpf->progs.shunt_walk, NULL);
-		r = s->bpf->links.shunt_walk ? 0 : -errno;
-	}
+	if (r >= 0 && shunt_bpf__shunt_walk__attach(s->bpf) < 0)
+		r = -errno;
+	if (r >= 0 && bpf_obj_get_info_by_fd(s->bpf->maps.flows.map_fd, &flows, &len) < 0)
+		r = -errno;
 	if (r < 0) {
 		shunt_close(s);
 		return error_errno(err, r, "cannot load the shunt's BPF programs "
 				   "(CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)");
 	}
-	shunt_flows_init(&s->flows, bpf_map__fd(s->bpf->maps.flows),
-			 bpf_map__max_entries(s->bpf->maps.flows));
-	malloc_trim(0); /* of the kernel's types, some megabytes, nothing is needed any more */
+	shunt_flows_init(&s->flows, s->bpf->maps.flows.map_fd,
+			 flows.max_entries);
 	*ret = s;
 	return 0;
 }
@@ -91,8 +109,8 @@ void shunt_close(struct shunt *s)
 struct shunt_tools shunt_tools(const struct shunt *s)
 {
 	return (struct shunt_tools){
-		.capture_fd = bpf_program__fd(s->bpf->progs.shunt_capture),
-		.walk_fd = bpf_link__fd(s->bpf->links.shunt_walk),
+		.capture_fd = s->bpf->progs.shunt_capture.prog_fd,
+		.walk_fd = s->bpf->links.shunt_walk_fd,
 	};
 }
 
@@ -101,7 +119,7 @@ static int add_target(struct shunt *s, int fd, uint64_t *ret_key)
 	uint64_t key = ++s->next_id, value = (uint64_t)fd;
 	int never = -1;
 
-	if (bpf_map_update_elem(bpf_map__fd(s->bpf->maps.targets), &key, &value,
+	if (bpf_map_update_elem(s->bpf->maps.targets.map_fd, &key, &value,
 				BPF_NOEXIST) < 0)
 		return -errno;
 	/* else net.ipv4.tcp_notsent_lowat makes it full long before its sndbuf is */
@@ -154,14 +172,14 @@ static void drop_side(struct shunt *s, const struct shunt_side *side)
 	if (!side->id)
 		return;
 	__atomic_store_n(&flow_of(s, side)->id, 0, __ATOMIC_SEQ_CST);
-	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &side->id);
+	bpf_map_delete_elem(s->bpf->maps.senders.map_fd, &side->id);
 	shunt_flows_put(&s->flows, side->slot);
 }
 
 static void drop_target(struct shunt *s, uint64_t key)
 {
 	if (key)
-		bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.targets), &key);
+		bpf_map_delete_elem(s->bpf->maps.targets.map_fd, &key);
 }
 
 void shunt_pair_close(struct shunt *s, struct shunt_pair *p)
@@ -201,7 +219,7 @@ void shunt_evict(struct shunt *s, const struct shunt_side *side)
 
 	flow->captured = 0;
 	flow->evict = 0;
-	bpf_map_delete_elem(bpf_map__fd(s->bpf->maps.senders), &side->id);
+	bpf_map_delete_elem(s->bpf->maps.senders.map_fd, &side->id);
 }
 
 int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side)
