@@ -15,6 +15,11 @@ static const struct {
 } commands[] = {
 	{ "run", cmd_run, "run a command in a new network and publish its ports" },
 	{ "attach", cmd_attach, "publish ports of a network namespace that exists" },
+	{ "add", cmd_control, "publish more ports of a running portshunt" },
+	{ "remove", cmd_control, "publish some of its ports no longer" },
+	{ "list", cmd_control, "list what it publishes" },
+	{ "stats", cmd_control, "tell what it has done" },
+	{ "reload", cmd_control, "tell it the container's new address" },
 	{ "doctor", cmd_doctor, "tell what this kernel and these privileges allow" },
 	{ "@forwarder", cmd_forwarder, NULL },
 	{ "@netns", cmd_netns, NULL },

@@ -32,6 +32,16 @@ struct json *json_new_array(void)
 	return (struct json *)json_object_new_array();
 }
 
+struct json *json_new_string(const char *text)
+{
+	return (struct json *)json_object_new_string(text);
+}
+
+struct json *json_new_boolean(bool value)
+{
+	return (struct json *)json_object_new_boolean(value);
+}
+
 void json_add(struct json *object, const char *key, struct json *value)
 {
 	if (!object || json_object_object_add(inner(object), key, inner(value)) < 0)
@@ -40,7 +50,12 @@ void json_add(struct json *object, const char *key, struct json *value)
 
 void json_add_string(struct json *object, const char *key, const char *text)
 {
-	json_add(object, key, (struct json *)json_object_new_string(text));
+	json_add(object, key, json_new_string(text));
+}
+
+void json_add_uint(struct json *object, const char *key, uint64_t n)
+{
+	json_add(object, key, (struct json *)json_object_new_uint64(n));
 }
 
 void json_append(struct json *array, struct json *value)
@@ -221,6 +236,23 @@ bool json_has(const struct json *object, const char *key)
 	       json_object_object_get_ex(inner(object), key, NULL);
 }
 
+const char *json_other_key(const struct json *object, const char *const *keys)
+{
+	if (!json_is_object(object))
+		return NULL;
+	json_object_object_foreach(inner(object), key, value)
+	{
+		const char *const *k = keys;
+
+		(void)value;
+		while (*k && strcmp(*k, key) != 0)
+			k++;
+		if (!*k)
+			return key;
+	}
+	return NULL;
+}
+
 size_t json_len(const struct json *array)
 {
 	return json_is_array(array) ? json_object_array_length(inner(array)) : 0;
@@ -244,6 +276,14 @@ int json_int(const struct json *value, int64_t min, int64_t max, int64_t *ret)
 	if (n < min || n > max || n == INT64_MIN || n == INT64_MAX)
 		return -EINVAL;
 	*ret = n;
+	return 0;
+}
+
+int json_boolean(const struct json *value, bool *ret)
+{
+	if (!json_object_is_type(inner(value), json_type_boolean))
+		return -EINVAL;
+	*ret = json_object_get_boolean(inner(value));
 	return 0;
 }
 

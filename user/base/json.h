@@ -28,8 +28,11 @@ struct json;
  */
 struct json *json_new_object(void);
 struct json *json_new_array(void);
+struct json *json_new_string(const char *text);
+struct json *json_new_boolean(bool value);
 void json_add(struct json *object, const char *key, struct json *value);
 void json_add_string(struct json *object, const char *key, const char *text);
+void json_add_uint(struct json *object, const char *key, uint64_t n);
 void json_append(struct json *array, struct json *value);
 
 /* json_text - in one line. The caller frees it; NULL when memory is short. */
@@ -56,6 +59,12 @@ const struct json *json_get(const struct json *object, const char *key);
 /* json_has - true for a member that is null, too. */
 bool json_has(const struct json *object, const char *key);
 
+/*
+ * json_other_key - a key of @object that is not in @keys, which NULL ends;
+ * NULL when there is none. It belongs to the object.
+ */
+const char *json_other_key(const struct json *object, const char *const *keys);
+
 /* json_len - how many elements; 0 when @array is none. */
 size_t json_len(const struct json *array);
 const struct json *json_at(const struct json *array, size_t i);
@@ -65,6 +74,9 @@ const struct json *json_at(const struct json *array, size_t i);
  * ends of int64_t themselves are never given.
  */
 int json_int(const struct json *value, int64_t min, int64_t max, int64_t *ret);
+
+/* json_boolean - 0, or -EINVAL when it is neither true nor false. */
+int json_boolean(const struct json *value, bool *ret);
 
 /* json_string - NULL when it is no string, or has a NUL inside. */
 const char *json_string(const struct json *value);

@@ -5,6 +5,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_control(int argc, char **argv); /* add, remove, list, stats, reload */
 
 /* Not for users: what the supervisor starts (supervisor/process.h). */
 int cmd_forwarder(int argc, char **argv);

@@ -19,6 +19,7 @@ enum {
 	OPT_ID,
 	OPT_DATAPATH,
 	OPT_CHILD_IP,
+	OPT_CONTROL,
 	OPT_READY_FD,
 	OPT_EXIT_FD,
 	OPT_LOG_LEVEL,
@@ -37,6 +38,7 @@ static const struct option long_options[] = {
 	{ "id", required_argument, NULL, OPT_ID },
 	{ "datapath", required_argument, NULL, OPT_DATAPATH },
 	{ "child-ip", required_argument, NULL, OPT_CHILD_IP },
+	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "exit-fd", required_argument, NULL, OPT_EXIT_FD },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -70,6 +72,7 @@ static const char usage_common[] =
 	"      --datapath PATH      auto, shunt, sockmap or splice\n"
 	"                           (environment: PORTSHUNT_DATAPATH)\n"
 	"      --child-ip ADDR      where in the container to connect; once a family\n"
+	"      --control PATH       a socket for portshunt add, remove, list, stats, reload\n"
 	"      --ready-fd N         write \"1\" here when every port is open\n"
 	"      --exit-fd N          end when this is at end of file\n"
 	"      --log-level LEVEL    error, warn, info or debug\n"
@@ -199,6 +202,9 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 		return datapath_parse(arg, &c->datapath, err);
 	case OPT_CHILD_IP:
 		return set_child_ip(c, arg, err);
+	case OPT_CONTROL:
+		c->control = arg;
+		return 0;
 	case OPT_READY_FD:
 		return set_fd("--ready-fd", arg, &c->ready_fd, err);
 	case OPT_EXIT_FD:

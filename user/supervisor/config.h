@@ -24,6 +24,7 @@ struct config {
 	bool no_pivot_root;
 	const char *tmpdir; /* NULL: the default */
 	const char *id;	    /* NULL: made from the process id */
+	const char *control; /* the path of the control socket; NULL: none */
 
 	enum datapath datapath;
 	struct addr child4, child6; /* AF_UNSPEC: not given */

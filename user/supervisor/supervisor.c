@@ -15,6 +15,7 @@
 #include "supervisor/command.h"
 #include "supervisor/netns.h"
 #include "supervisor/publish.h"
+#include "supervisor/requests.h"
 #include "supervisor/slirp4netns/addresses.h"
 #include "supervisor/slirp4netns/api.h"
 #include "supervisor/userns.h"
@@ -284,8 +285,10 @@ static int start_command(struct supervisor *s, struct error *err)
 
 static int start(struct supervisor *s, struct error *err)
 {
-	int r = start_helpers(s, err);
+	int r = s->config->control ? control_server_open(&s->control, s->config->control, err) : 0;
 
+	if (r >= 0)
+		r = start_helpers(s, err);
 	if (r >= 0)
 		r = supervisor_watch_helpers(s, err);
 	if (r >= 0 && s->config->slirp4netns)
@@ -294,6 +297,8 @@ static int start(struct supervisor *s, struct error *err)
 		r = supervisor_still_wanted(s);
 	if (r >= 0)
 		r = start_forwarding(s, err);
+	if (r >= 0 && s->config->control)
+		r = requests_start(s, err);
 	if (r >= 0)
 		r = tell_ready(s, err);
 	if (r >= 0)
@@ -319,11 +324,13 @@ void supervisor_stop_forwarder(struct supervisor *s, bool drain)
 /* Everything that was started ends here, however far the start came. */
 static void end(struct supervisor *s)
 {
+	control_server_done(&s->control);
 	supervisor_stop_forwarder(s, s->command_ended);
 	slirp4netns_stop(&s->slirp);
 	client_done(&s->netns, 0);
 	inherited_done(&s->inherited);
 	free(s->host_ports);
+	published_done(&s->published);
 }
 
 /* Of attach everything is its own. */
@@ -349,6 +356,7 @@ int supervisor_main(const struct config *config)
 	client_init(&s.forwarder);
 	client_init(&s.netns);
 	slirp4netns_init(&s.slirp);
+	control_server_init(&s.control);
 	s.inherited.tty_fd = -1;
 	command_save_signals(&s.blocked, &s.ignored);
 

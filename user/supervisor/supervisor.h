@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "control/server.h"
 #include "supervisor/clients.h"
 #include "supervisor/config.h"
 #include "supervisor/inherited.h"
+#include "supervisor/published.h"
 #include "supervisor/slirp4netns/slirp4netns.h"
 
 /* Exit status when portshunt itself fails, as podman, docker and env(1). */
@@ -25,6 +27,9 @@ struct supervisor {
 	uint64_t blocked, ignored; /* the caller's signals, for COMMAND */
 	struct inherited inherited;
 	uint16_t *host_ports; /* the first of each of config->specs, as it is open */
+
+	struct published_list published;
+	struct control_server control;
 
 	struct loop loop;
 	struct loop_source signals, exit_fd, timer;

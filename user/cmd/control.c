@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* portshunt add, remove, list, stats, reload: what a running portshunt is asked. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "control/client.h"
+#include "control/table.h"
+
+#define EXIT_TROUBLE 125
+
+/* So many connections are shown when no number is given. */
+#define CONNECTIONS 100
+
+struct asked {
+	const char *socket;
+	bool json, drain, help;
+	struct json *arguments;
+	char **words; /* that are no options */
+	size_t n_words;
+};
+
+struct command {
+	const char *name, *options; /* letters of those that it takes */
+	const char *usage;
+	int (*fill)(struct asked *asked, struct error *err);
+	void (*print)(const struct json *value);
+};
+
+enum {
+	OPT_CONTROL = 'c',
+	OPT_JSON = 'j',
+	OPT_HELP = 'h',
+	OPT_ID = 'i',
+	OPT_HOST_PORT = 'p',
+	OPT_DRAIN = 'd',
+	OPT_TIMEOUT = 't',
+	OPT_CONNECTIONS = 'n',
+};
+
+static const struct option long_options[] = {
+	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "id", required_argument, NULL, OPT_ID },
+	{ "host-port", required_argument, NULL, OPT_HOST_PORT },
+	{ "drain", no_argument, NULL, OPT_DRAIN },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "connections", optional_argument, NULL, OPT_CONNECTIONS },
+	{ 0 },
+};
+
+static const char usage_common[] =
+	"      --control PATH   the socket that run or attach was given as --control\n"
+	"      --json           print the reply as it is, one JSON object\n"
+	"  -h, --help\n";
+
+static int add_number(struct asked *a, const char *key, const char *option, const char *text,
+		      struct error *err)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || *end || end == text || n < 0)
+		return error_set(err, -EINVAL, "%s \"%s\" is not a number", option, text);
+	json_add_uint(a->arguments, key, (uint64_t)n);
+	return 0;
+}
+
+static struct json *list_of_words(const struct asked *a)
+{
+	struct json *list = json_new_array();
+
+	for (size_t i = 0; i < a->n_words; i++)
+		json_append(list, json_new_string(a->words[i]));
+	return list;
+}
+
+static int fill_add(struct asked *a, struct error *err)
+{
+	if (!a->n_words)
+		return error_set(err, -EINVAL, "add what? give a port spec, as 8080:80");
+	json_add(a->arguments, "specs", list_of_words(a));
+	return 0;
+}
+
+static int fill_remove(struct asked *a, struct error *err)
+{
+	bool named = json_has(a->arguments, "id") || json_has(a->arguments, "host_port");
+
+	if (a->n_words + named != 1)
+		return error_set(err, -EINVAL, "remove what? give one of SPEC, --id and --host-port");
+	if (a->n_words)
+		json_add_string(a->arguments, "spec", a->words[0]);
+	return 0;
+}
+
+static int fill_none(struct asked *a, struct error *err)
+{
+	return a->n_words ? error_set(err, -EINVAL, "what is \"%s\"?", a->words[0]) : 0;
+}
+
+static int fill_reload(struct asked *a, struct error *err)
+{
+	if (!a->n_words)
+		return error_set(err, -EINVAL, "reload wants the container's new address");
+	json_add(a->arguments, "child_ips", list_of_words(a));
+	return 0;
+}
+
+static const struct command commands[] = {
+	{ "add", "", "Usage: portshunt add --control PATH [--json] SPEC...\n"
+	  "Publish more ports: all of them, or none. Prints what was bound.\n\n",
+	  fill_add, table_added },
+	{ "remove", "ipdt",
+	  "Usage: portshunt remove --control PATH [--drain] (SPEC | --id N | --host-port N)\n"
+	  "Publish a rule's ports no longer, and close its connections.\n\n"
+	  "      --id N           the rule's number, as list has it\n"
+	  "      --host-port N    the rule with this port of the host\n"
+	  "      --drain          its connections go on\n"
+	  "      --timeout N      but for N seconds at most\n",
+	  fill_remove, table_removed },
+	{ "list", "", "Usage: portshunt list --control PATH [--json]\n"
+	  "List the rules: what is published, and how many connections are open.\n\n",
+	  fill_none, table_list },
+	{ "stats", "in", "Usage: portshunt stats --control PATH [--json]\n"
+	  "Tell what the rules have done.\n\n"
+	  "      --id N           this rule only\n"
+	  "      --connections[=N]  and which connections are open, 100 at most or N\n",
+	  fill_none, table_stats },
+	{ "reload", "", "Usage: portshunt reload --control PATH [--json] ADDRESS...\n"
+	  "The container has another address now, one a family: as --child-ip.\n\n",
+	  fill_reload, table_reloaded },
+};
+
+static const struct command *find(const char *name)
+{
+	const struct command *c = commands;
+
+	while (strcmp(c->name, name) != 0)
+		c++;
+	return c;
+}
+
+static int set_option(struct asked *a, int option, struct error *err)
+{
+	switch (option) {
+	case OPT_CONTROL:
+		a->socket = optarg;
+		return 0;
+	case OPT_JSON:
+		a->json = true;
+		return 0;
+	case OPT_HELP:
+		a->help = true;
+		return 0;
+	case OPT_ID:
+		return add_number(a, "id", "--id", optarg, err);
+	case OPT_HOST_PORT:
+		return add_number(a, "host_port", "--host-port", optarg, err);
+	case OPT_DRAIN:
+		json_add(a->arguments, "drain", json_new_boolean(true));
+		return 0;
+	case OPT_TIMEOUT:
+		return add_number(a, "timeout", "--timeout", optarg, err);
+	default:
+		if (optarg)
+			return add_number(a, "connections", "--connections", optarg, err);
+		json_add_uint(a->arguments, "connections", CONNECTIONS);
+		return 0;
+	}
+}
+
+static int parse(const struct command *c, int argc, char **argv, struct asked *a,
+		 struct error *err)
+{
+	int option, r = 0;
+
+	opterr = 0;
+	optind = 1;
+	while (r >= 0 && (option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+		if (option == ':')
+			return error_set(err, -EINVAL, "option %s wants a value", argv[optind - 1]);
+		if (option == '?' || (!strchr("cjh", option) && !strchr(c->options, option)))
+			return error_set(err, -EINVAL, "unknown option %s: portshunt %s --help "
+					 "lists them", argv[optind - 1], c->name);
+		r = set_option(a, option, err);
+	}
+	if (r < 0 || a->help)
+		return r;
+	a->words = argv + optind;
+	a->n_words = (size_t)(argc - optind);
+	r = c->fill(a, err);
+	if (r >= 0 && !a->socket)
+		return error_set(err, -EINVAL, "%s wants --control PATH, the socket that run or "
+				 "attach was given", c->name);
+	return r;
+}
+
+static int ask(const struct command *c, struct asked *a, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	struct json *request = json_new_object(), *reply = NULL;
+	const struct json *value;
+	int r;
+
+	json_add_string(request, "execute", c->name);
+	json_add(request, "arguments", a->arguments);
+	a->arguments = NULL;
+	r = control_ask(a->socket, request, &text, &reply, &value, err);
+	if (a->json && text)
+		puts(text);
+	else if (r >= 0)
+		c->print(value);
+	json_free(reply);
+	json_free(request);
+	if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		r = error_errno(err, -errno, "cannot write to stdout");
+	return r;
+}
+
+int cmd_control(int argc, char **argv)
+{
+	const struct command *c = find(argv[0]);
+	struct asked asked = { .arguments = json_new_object() };
+	struct error err = { "" };
+	int r = parse(c, argc, argv, &asked, &err);
+
+	if (r >= 0 && asked.help)
+		printf("%s%s", c->usage, usage_common);
+	else if (r >= 0)
+		r = ask(c, &asked, &err);
+	json_free(asked.arguments);
+	if (r < 0)
+		log_error("%s", err.text);
+	return r < 0 ? EXIT_TROUBLE : 0;
+}

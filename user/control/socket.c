@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/socket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+static int set_path(struct sockaddr_un *sa, const char *path, struct error *err)
+{
+	size_t len = strlen(path);
+
+	*sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (!len)
+		return error_set(err, -EINVAL, "the path of the control socket is empty");
+	if (len >= sizeof(sa->sun_path))
+		return error_set(err, -ENAMETOOLONG, "control socket %s: the path has %zu bytes, "
+				 "at most %zu are possible", path, len, sizeof(sa->sun_path) - 1);
+	memcpy(sa->sun_path, path, len);
+	return 0;
+}
+
+/* Never anybody else's, not for a moment. */
+static int bind_private(int fd, const struct sockaddr_un *sa)
+{
+	mode_t old = umask(0177);
+	int r = bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 ? -errno : 0;
+
+	umask(old);
+	return r;
+}
+
+/* Something is at the path: remove it if it is a socket that nobody listens at. */
+static int remove_stale(const struct sockaddr_un *sa, struct error *err)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const char *path = sa->sun_path;
+	struct stat st;
+
+	if (fd < 0)
+		return error_errno(err, -errno, "control socket %s", path);
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : error_errno(err, -errno, "control socket %s", path);
+	if (!S_ISSOCK(st.st_mode))
+		return error_set(err, -EEXIST, "control socket %s: a file that is no socket has "
+				 "this name", path);
+	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0 || errno == EAGAIN)
+		return error_set(err, -EADDRINUSE, "control socket %s: somebody listens at it: "
+				 "is portshunt running there?", path);
+	if (errno != ECONNREFUSED)
+		return error_errno(err, -errno, "control socket %s", path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return error_errno(err, -errno, "cannot replace control socket %s", path);
+	return 0;
+}
+
+int control_socket_open(struct control_socket *s, const char *path, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un sa;
+	struct stat st;
+	int r;
+
+	*s = (struct control_socket){ .fd = -1, .path = path };
+	r = set_path(&sa, path, err);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -errno : bind_private(fd, &sa);
+	if (r == -EADDRINUSE) {
+		r = remove_stale(&sa, err);
+		if (r < 0)
+			return r;
+		r = bind_private(fd, &sa);
+	}
+	if (r < 0)
+		return error_errno(err, r, "cannot make control socket %s", path);
+	if (listen(fd, SOMAXCONN) < 0 || lstat(path, &st) < 0) {
+		r = -errno;
+		unlink(path);
+		return error_errno(err, r, "cannot listen at control socket %s", path);
+	}
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	s->fd = TAKE_FD(fd);
+	return 0;
+}
+
+void control_socket_close(struct control_socket *s)
+{
+	struct stat st;
+
+	if (s->fd < 0)
+		return;
+	if (lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+		unlink(s->path);
+	s->fd = fd_close(s->fd);
+}
+
+int control_socket_connect(const char *path, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct sockaddr_un sa;
+	int r = set_path(&sa, path, err);
+
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		return error_errno(err, -errno, "cannot connect to control socket %s", path);
+	return TAKE_FD(fd);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+
+#define CELL 80
+
+/* A column: the member of a row that it shows, or what is put together from several. */
+struct column {
+	const char *head, *key;
+	void (*format)(const struct json *row, char text[CELL]);
+};
+
+static const char *text_of(const struct json *row, const char *key)
+{
+	const char *text = json_string(json_get(row, key));
+
+	return text ? text : "-";
+}
+
+static uint64_t number_of(const struct json *row, const char *key)
+{
+	int64_t n;
+
+	return json_int(json_get(row, key), 0, INT64_MAX, &n) < 0 ? 0 : (uint64_t)n;
+}
+
+static void format_range(const struct json *row, const char *key, const char *front,
+			 char text[CELL])
+{
+	uint64_t first = number_of(row, key), range = number_of(row, "range");
+
+	if (range > 1)
+		snprintf(text, CELL, "%.60s%" PRIu64 "-%" PRIu64, front, first, first + range - 1);
+	else
+		snprintf(text, CELL, "%.60s%" PRIu64, front, first);
+}
+
+static void format_host(const struct json *row, char text[CELL])
+{
+	const char *ip = text_of(row, "host_ip");
+	char front[CELL];
+
+	/* every address: as podman and docker name it */
+	snprintf(front, sizeof(front), strchr(ip, ':') ? "[%.56s]:" : "%.56s:",
+		 *ip ? ip : "0.0.0.0");
+	format_range(row, "host_port", front, text);
+}
+
+static void format_container(const struct json *row, char text[CELL])
+{
+	format_range(row, "container_port", "", text);
+}
+
+static void format_cell(const struct column *c, const struct json *row, char text[CELL])
+{
+	int64_t n;
+
+	if (c->format)
+		c->format(row, text);
+	else if (json_int(json_get(row, c->key), 0, INT64_MAX, &n) == 0)
+		snprintf(text, CELL, "%" PRId64, n);
+	else
+		snprintf(text, CELL, "%s", text_of(row, c->key));
+}
+
+static void print_row(const struct column *columns, const struct json *row, const int *widths)
+{
+	for (const struct column *c = columns; c->head; c++) {
+		char text[CELL];
+
+		if (row)
+			format_cell(c, row, text);
+		else
+			snprintf(text, CELL, "%s", c->head);
+		/* nothing behind the last one */
+		if (c[1].head)
+			printf("%-*s  ", widths[c - columns], text);
+		else
+			printf("%s\n", text);
+	}
+}
+
+static void print_table(const struct column *columns, const struct json *rows)
+{
+	int widths[16];
+
+	for (size_t i = 0; columns[i].head; i++) {
+		widths[i] = (int)strlen(columns[i].head);
+		for (size_t j = 0; j < json_len(rows); j++) {
+			char text[CELL];
+			int len;
+
+			format_cell(&columns[i], json_at(rows, j), text);
+			len = (int)strlen(text);
+			if (len > widths[i])
+				widths[i] = len;
+		}
+	}
+	print_row(columns, NULL, widths);
+	for (size_t j = 0; j < json_len(rows); j++)
+		print_row(columns, json_at(rows, j), widths);
+}
+
+void table_added(const struct json *value)
+{
+	const struct json *rules = json_get(value, "rules");
+
+	for (size_t i = 0; i < json_len(rules); i++) {
+		const struct json *rule = json_at(rules, i);
+		char host[CELL], container[CELL];
+
+		format_host(rule, host);
+		format_container(rule, container);
+		printf("%s/%s -> %s\n", container, text_of(rule, "protocol"), host);
+	}
+}
+
+void table_removed(const struct json *value)
+{
+	printf("rule %" PRIu64 " is removed, %" PRIu64 " connections were open\n",
+	       number_of(value, "id"), number_of(value, "connections"));
+}
+
+void table_reloaded(const struct json *value)
+{
+	printf("%" PRIu64 " connections to other addresses were closed\n",
+	       number_of(value, "closed"));
+}
+
+void table_list(const struct json *value)
+{
+	static const struct column columns[] = {
+		{ "ID", "id", NULL },
+		{ "HOST", NULL, format_host },
+		{ "CONTAINER", NULL, format_container },
+		{ "PROTOCOL", "protocol", NULL },
+		{ "CONNECTIONS", "connections", NULL },
+		{ "DATAPATH", "datapath", NULL },
+		{ "STATE", "state", NULL },
+		{ NULL, NULL, NULL },
+	};
+
+	print_table(columns, json_get(value, "rules"));
+}
+
+/* clang-format off */
+#define BYTES                                                                  \
+	{ "UP", "up_relayed", NULL }, { "REDIRECTED", "up_redirected", NULL }, \
+	{ "DOWN", "down_relayed", NULL }, { "REDIRECTED", "down_redirected", NULL }
+#define COUNTS                                                                 \
+	{ "OPEN", "connections", NULL }, { "ACCEPTED", "accepted", NULL },     \
+	{ "REFUSED", "refused", NULL }, BYTES,                                 \
+	{ "CAPTURED", "captured", NULL }, { "FALLBACK", "fallback", NULL }
+/* clang-format on */
+
+void table_stats(const struct json *value)
+{
+	static const struct column rules[] = {
+		{ "ID", "id", NULL }, { "SPEC", "spec", NULL }, COUNTS, { NULL, NULL, NULL },
+	};
+	static const struct column connections[] = {
+		{ "ID", "id", NULL },	      { "RULE", "rule", NULL },
+		{ "CLIENT", "client", NULL }, { "HOST", "host", NULL },
+		{ "CONTAINER", "container", NULL }, { "STATE", "state", NULL },
+		BYTES, { NULL, NULL, NULL },
+	};
+	const struct json *total = json_get(value, "total");
+
+	printf("datapath %s, %" PRIu64 " connections open, %" PRIu64 " accepted, %" PRIu64
+	       " refused by the container\n"
+	       "bytes up: %" PRIu64 " relayed, %" PRIu64 " redirected; down: %" PRIu64
+	       " relayed, %" PRIu64 " redirected\n\n",
+	       text_of(value, "datapath"), number_of(total, "connections"),
+	       number_of(total, "accepted"), number_of(total, "refused"),
+	       number_of(total, "up_relayed"), number_of(total, "up_redirected"),
+	       number_of(total, "down_relayed"), number_of(total, "down_redirected"));
+	print_table(rules, json_get(value, "rules"));
+	if (!json_has(value, "connections"))
+		return;
+	printf("\n");
+	print_table(connections, json_get(value, "connections"));
+}
