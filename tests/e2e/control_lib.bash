@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the tests of the control socket share, on top of lib.bash and run_lib.bash.
+#
+#	$socket		the control socket
+#	$ns		a network namespace with "a page" at port 80
+
+control_setup() {
+	run_setup
+	socket=$dir/control
+	netns_make
+	httpd 80 "$ns"
+}
+
+# control_start [OPTION...] - `portshunt attach` to $ns
+control_start() {
+	portshunt_start attach --netns "$ns" --child-ip 127.0.0.1 --log-level warn \
+		--control "$socket" "$@"
+}
+
+# control COMMAND ARG... - portshunt's own client; its stderr is in $dir/control.err
+control() {
+	local command=$1
+
+	shift
+	"$PORTSHUNT" "$command" --control "$socket" "$@" 2>"$dir/control.err"
+}
+
+# refused TEXT COMMAND ARG... - the command ends with 125, and says TEXT and nothing else
+refused() {
+	local text=$1 status=0 out
+
+	shift
+	out=$(control "$@") || status=$?
+	[ "$status" = 125 ] && [ -z "$out" ] && [ "$(wc -l <"$dir/control.err")" = 1 ] &&
+		grep -qF -- "$text" "$dir/control.err" && return
+	echo "$* ended with $status, and said: $out $(<"$dir/control.err")"
+	echo "expected: $text"
+	return 1
+}
+
+# raw HOW ARG... - a client that is no friend: tests/tools/control.pl
+raw() {
+	local how=$1
+
+	shift
+	timeout 60 perl "$e2e_root/tests/tools/control.pl" "$how" "$socket" "$@"
+}
+
+# rules - the rules as `list` shows them: "ID HOST CONTAINER PROTOCOL CONNECTIONS STATE"
+rules() {
+	control list | awk 'NR > 1 { print $1, $2, $3, $4, $5, $7 }'
+}
+
+# stat RULE MEMBER - a number of a rule, or of "total"
+stat_of() {
+	local object
+
+	if [ "$1" = total ]; then
+		object=$(control stats --json | grep -o '"total":{[^}]*}')
+	else
+		object=$(control stats --json --id "$1" | grep -o '"rules":\[{[^}]*}')
+	fi
+	grep -o "\"$2\":[0-9]*" <<<"$object" | cut -d: -f2
+}
+
+# added SPEC... - sets $port to the host port of the first, and $id to its number
+added() {
+	local out
+
+	out=$(control add --json "$@") || { cat "$dir/control.err"; return 1; }
+	port=$(grep -o '"host_port":[0-9]*' <<<"$out" | head -1 | cut -d: -f2)
+	id=$(grep -o '"id":[0-9]*' <<<"$out" | head -1 | cut -d: -f2)
+	published_ports+=("$port")
+}
+
+# connection_open - a connection to $port that the server keeps open; sets $connection
+connection_open() {
+	exec {connection}<>"/dev/tcp/127.0.0.1/$port"
+}
