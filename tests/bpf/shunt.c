@@ -1,83 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shunt's maps and programs, loaded and run on two connections
- *
- *     D ──── A  (the forwarder)  B ──── C
- *
- * with this program in the place of the forwarder: what makes a redirection
- * exact, and what must keep a sender off it. Named after the rules of
- * bpf/shunt.bpf.c.
+ * The shunt's maps and programs: what makes a redirection exact, and what must
+ * keep a sender off it. Named after the rules of bpf/shunt.bpf.c.
  */
 #include <linux/net_tstamp.h>
 #include <sys/wait.h>
 
-#include "base/tcp.h"
-#include "datapath/shunt.h"
-#include "kernel/socket.h"
-
-struct bench {
-	struct shunt *shunt;
-	struct shunt_pair pair;
-	int left[2];  /* D, A */
-	int right[2]; /* B, C */
-};
-
-#define D(b) ((b)->left[0])
-#define A(b) ((b)->left[1])
-#define B(b) ((b)->right[0])
-#define C(b) ((b)->right[1])
-
-static void begin(struct bench *b, struct shunt *shunt, int size)
-{
-	*b = (struct bench){ .shunt = shunt };
-	tcp_pair_sized(b->left, size);
-	tcp_pair(b->right);
-	MUST(shunt_pair_open(shunt, &b->pair, A(b), B(b)) < 0 ? -1 : 0);
-	*shunt_pending(shunt, &b->pair.up) = 0;
-	*shunt_pending(shunt, &b->pair.down) = 0;
-	shunt_watch(shunt, &b->pair.down, true);
-}
-
-static void end(struct bench *b)
-{
-	shunt_pair_close(b->shunt, &b->pair);
-	close_pair(b->left);
-	close_pair(b->right);
-}
-
-static int capture_side(struct shunt *shunt, const struct shunt_side *side)
-{
-	struct shunt_tools tools = shunt_tools(shunt);
-
-	return shunt_capture(&tools, side);
-}
-
-static int capture_server(struct bench *b)
-{
-	return capture_side(b->shunt, &b->pair.down);
-}
-
-/* What @fd gets next: the text, "" for nothing now. */
-static const char *arrived(int fd)
-{
-	static char text[64];
-	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
-
-	text[n > 0 ? n : 0] = '\0';
-	return text;
-}
-
-static bool waits_for(int fd, const char *want)
-{
-	wait_for(fd, POLLIN);
-	return strcmp(arrived(fd), want) == 0;
-}
-
-static bool say(int fd, const char *text)
-{
-	return send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) ==
-	       (ssize_t)strlen(text);
-}
+#include "bpf/line.h"
 
 static void test_redirects(struct shunt *shunt)
 {
@@ -133,100 +62,6 @@ static void test_room(struct shunt *shunt)
 		sent++;
 	tap_ok(sent > 0 && sent < 1000, "a target without room sends to the relay leg");
 	tap_diag("after %d writes of 16 KiB", sent);
-	end(&b);
-}
-
-/* A push that fails although the verdict saw room. */
-static void test_rescue(struct shunt *shunt)
-{
-	static char block[65536];
-	struct shunt_tools tools = shunt_tools(shunt);
-	struct bench b;
-	int epoll, i;
-
-	begin(&b, shunt, 8192);
-	set_nonblock(C(&b), true);
-	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	set_option(A(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
-	for (i = 0; i < 1000 && send(C(&b), block, sizeof(block), MSG_DONTWAIT) > 0; i++)
-		;
-	tap_ok(i < 1000 && !poll_now(B(&b), POLLIN), "EAGAIN, and nothing was relayed");
-	epoll = watch(C(&b), EPOLLOUT | EPOLLET);
-	tap_edge(epoll, EPOLLOUT, "the sender's own socket is writable");
-	tap_edge(epoll, 0, "so that no edge will come by itself");
-	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "a rescue is asked for");
-	tap_ok(!shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "once");
-	tap_is(shunt_walk(&tools), 0, "and made");
-	tap_edge(epoll, EPOLLOUT, "the edge is there");
-	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "the next one can be asked for");
-	close(epoll);
-	end(&b);
-}
-
-static void test_watched(struct shunt *shunt)
-{
-	struct bench b;
-
-	begin(&b, shunt, 0);
-	set_nonblock(C(&b), true);
-	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	shunt_watch(shunt, &b.pair.down, false);
-	tap_ok(say(C(&b), "alone") && waits_for(B(&b), "alone"),
-	       "while nobody watches, the relay leg is taken");
-	shunt_watch(shunt, &b.pair.down, true);
-	tap_ok(say(C(&b), "direct") && waits_for(D(&b), "direct"), "else not");
-	end(&b);
-}
-
-static void test_more(struct shunt *shunt)
-{
-	struct bench b;
-
-	begin(&b, shunt, 0);
-	set_nonblock(C(&b), true);
-	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	tap_is((int)send(C(&b), "held", 4, MSG_DONTWAIT | MSG_MORE), 4,
-	       "a message with MSG_MORE");
-	tap_ok(!*arrived(D(&b)), "is held back by the target");
-	tcp_flush(A(&b));
-	tap_ok(waits_for(D(&b), "held"), "until it is flushed");
-	end(&b);
-}
-
-static int sndbuf_of(int fd)
-{
-	socklen_t len = sizeof(int);
-	int value = 0;
-
-	MUST(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &len));
-	return value;
-}
-
-/* What a walk makes of the send queue of C. */
-static int shrunk(struct shunt *shunt, struct bench *b)
-{
-	struct shunt_tools tools = shunt_tools(shunt);
-
-	tap_ok(shunt_ask(shunt, &b->pair.down, SHUNT_ASK_SHRINK), "a short queue is asked for");
-	tap_is(shunt_walk(&tools), 0, "and made");
-	return sndbuf_of(C(b));
-}
-
-static void test_shrink(struct shunt *shunt)
-{
-	struct bench b;
-
-	begin(&b, shunt, 0);
-	set_nonblock(C(&b), true);
-	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	tap_is(shrunk(shunt, &b), 65536, "a sender's queue can be shortened");
-	tap_is(shrunk(shunt, &b), 65536, "once");
-	end(&b);
-	begin(&b, shunt, 0);
-	set_nonblock(C(&b), true);
-	set_option(C(&b), SOL_SOCKET, SO_SNDBUF, 200000);
-	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	tap_is(shrunk(shunt, &b), 400000, "unless the application chose its length");
 	end(&b);
 }
 
@@ -397,10 +232,6 @@ int main(void)
 	test_redirects(shunt);
 	test_hand_over(shunt);
 	test_room(shunt);
-	test_rescue(shunt);
-	test_watched(shunt);
-	test_more(shunt);
-	test_shrink(shunt);
 	test_missing_target(shunt);
 	test_blocking(shunt);
 	test_late_options(shunt);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a captured sender needs from the forwarder, and what the kernel makes
+ * of it: why the rules are as they are.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/tcp.h"
+#include "bpf/line.h"
+
+/* A push that fails although the verdict saw room. */
+static void test_rescue(struct shunt *shunt)
+{
+	static char block[65536];
+	struct shunt_tools tools = shunt_tools(shunt);
+	struct bench b;
+	int epoll, i;
+
+	begin(&b, shunt, 8192);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	set_option(A(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+	for (i = 0; i < 1000 && send(C(&b), block, sizeof(block), MSG_DONTWAIT) > 0; i++)
+		;
+	tap_ok(i < 1000 && !poll_now(B(&b), POLLIN), "EAGAIN, and nothing was relayed");
+	epoll = watch(C(&b), EPOLLOUT | EPOLLET);
+	tap_edge(epoll, EPOLLOUT, "the sender's own socket is writable");
+	tap_edge(epoll, 0, "so that no edge will come by itself");
+	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "a rescue is asked for");
+	tap_ok(!shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "once");
+	tap_is(shunt_walk(&tools), 0, "and made");
+	tap_edge(epoll, EPOLLOUT, "the edge is there");
+	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "the next one can be asked for");
+	close(epoll);
+	end(&b);
+}
+
+static void test_watched(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	shunt_watch(shunt, &b.pair.down, false);
+	tap_ok(say(C(&b), "alone") && waits_for(B(&b), "alone"),
+	       "while nobody watches, the relay leg is taken");
+	shunt_watch(shunt, &b.pair.down, true);
+	tap_ok(say(C(&b), "direct") && waits_for(D(&b), "direct"), "else not");
+	end(&b);
+}
+
+static void test_more(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	tap_is((int)send(C(&b), "held", 4, MSG_DONTWAIT | MSG_MORE), 4,
+	       "a message with MSG_MORE");
+	tap_ok(!*arrived(D(&b)), "is held back by the target");
+	tcp_flush(A(&b));
+	tap_ok(waits_for(D(&b), "held"), "until it is flushed");
+	end(&b);
+}
+
+static int sndbuf_of(int fd)
+{
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	MUST(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &len));
+	return value;
+}
+
+/* What a walk makes of the send queue of C. */
+static int shrunk(struct shunt *shunt, struct bench *b)
+{
+	struct shunt_tools tools = shunt_tools(shunt);
+
+	tap_ok(shunt_ask(shunt, &b->pair.down, SHUNT_ASK_SHRINK), "a short queue is asked for");
+	tap_is(shunt_walk(&tools), 0, "and made");
+	return sndbuf_of(C(b));
+}
+
+static void test_shrink(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	tap_is(shrunk(shunt, &b), 65536, "a sender's queue can be shortened");
+	tap_is(shrunk(shunt, &b), 65536, "once");
+	end(&b);
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	set_option(C(&b), SOL_SOCKET, SO_SNDBUF, 200000);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	tap_is(shrunk(shunt, &b), 400000, "unless the application chose its length");
+	end(&b);
+}
+
+/*
+ * The edge that nobody asked for: a push that failed left its mark on T, and
+ * so the forwarder learns that it is to rescue S.
+ */
+static void test_room_told(struct shunt *shunt)
+{
+	static char block[65536];
+	struct bench b;
+	int epoll;
+
+	begin(&b, shunt, 8192);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	set_option(A(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+	epoll = watch(A(&b), EPOLLOUT | EPOLLET);
+	tap_edge(epoll, EPOLLOUT, "the target is writable");
+	while (send(C(&b), block, sizeof(block), MSG_DONTWAIT) > 0)
+		;
+	tap_ok(!poll_now(B(&b), POLLIN), "a push failed, nothing was relayed");
+	tap_edge(epoll, 0, "no edge while nobody reads");
+	do
+		MUST(recv(D(&b), block, sizeof(block), 0));
+	while (!(next_event(epoll, 0) & EPOLLOUT));
+	tap_ok(true, "and one when there is room");
+	close(epoll);
+	end(&b);
+}
+
+/* The sequence numbers of S's own leg stay, so that they tell what is relayed. */
+static void test_own_leg(struct shunt *shunt)
+{
+	struct bench b;
+	unsigned long before;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	before = tcp_info(C(&b)).tcpi_bytes_sent;
+	tap_ok(say(C(&b), "direct") && waits_for(D(&b), "direct"), "redirected");
+	tap_ok(tcp_info(C(&b)).tcpi_bytes_sent == before, "and not sent by itself");
+	end(&b);
+}
+
+/* Is it asleep in the kernel? Its system call, by number: proc(5), syscall. */
+static bool is_in_recv(pid_t pid)
+{
+	char path[64], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	fd = (int)MUST(open(path, O_RDONLY | O_CLOEXEC));
+	MUST(read(fd, text, sizeof(text) - 1));
+	close(fd);
+	return atol(text) == SYS_recvfrom && strncmp(text, "running", 7) != 0;
+}
+
+/* Why a sender that blocks is never captured (tcp_bpf_recvmsg does not wait twice). */
+static void test_blocking_recv(struct shunt *shunt)
+{
+	struct bench b;
+	pid_t pid;
+	char c;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	set_nonblock(C(&b), false);
+	pid = (pid_t)MUST(fork());
+	if (pid == 0) {
+		WAIT_UNTIL(is_in_recv(getppid()));
+		_exit(shutdown(C(&b), SHUT_RD) < 0);
+	}
+	errno = 0;
+	tap_is(recv(C(&b), &c, 1, 0) < 0 ? errno : 0, EAGAIN,
+	       "recv() that shutdown() wakes says EAGAIN, where plain TCP says 0");
+	MUST(waitpid(pid, NULL, 0));
+	end(&b);
+}
+
+int main(void)
+{
+	struct shunt *shunt;
+	struct error err;
+
+	if (shunt_open(&shunt, &err) < 0)
+		tap_skip_all(err.text);
+	test_own_leg(shunt);
+	test_watched(shunt);
+	test_more(shunt);
+	test_rescue(shunt);
+	test_room_told(shunt);
+	test_shrink(shunt);
+	test_blocking_recv(shunt);
+	shunt_close(shunt);
+	return tap_end();
+}
