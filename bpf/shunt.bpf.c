@@ -72,7 +72,7 @@ struct {
 
 static __always_inline int is_blocking(struct sock *sk)
 {
-	return !(BPF_CORE_READ(sk, sk_socket, file, f_flags) & O_NONBLOCK);
+	return !(sk->sk_socket->file->f_flags & O_NONBLOCK);
 }
 
 /*
