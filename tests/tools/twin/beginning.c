@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who speaks first, and ends that come before the beginning. */
+#include <netinet/in.h>
+
 #include "end.h"
 
 /* Then all goes on as in any other case. */
@@ -130,6 +132,23 @@ static void server_takes_both(struct end *e)
 	goes_on(e);
 }
 
+/* A socket of MPTCP, which falls back to TCP as nobody answers in kind. */
+static void client_of_mptcp(struct end *e)
+{
+	int family = e->job->family == '4' ? AF_INET : AF_INET6;
+
+	e->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	say(e, "MPTCP: %s", e->fd < 0 ? err(errno) : "yes");
+	end_connect(e);
+	goes_on(e);
+}
+
+static void server_of_mptcp(struct end *e)
+{
+	end_accept(e);
+	goes_on(e);
+}
+
 const struct kase beginning_cases[] = {
 	{ "client speaks before accept", IN_ALL | CLIENT_ONLY | UNCONNECTED | ALL_FAMILIES,
 	  client_speaks, server_hears, NULL },
@@ -143,5 +162,7 @@ const struct kase beginning_cases[] = {
 	  client_resets, server_accepts_reset, NULL },
 	{ "client's socket connects again", IN_ALL | CLIENT_ONLY, client_comes_back,
 	  server_takes_both, NULL },
+	{ "MPTCP", IN_ALL | CLIENT_ONLY | UNCONNECTED | NOT_CAPTURED | ALL_FAMILIES,
+	  client_of_mptcp, server_of_mptcp, NULL },
 	{ NULL },
 };

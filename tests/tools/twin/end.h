@@ -72,7 +72,7 @@ void await_state(struct end *e, pid_t pid, char state);
 void nap(void);
 
 /* await_stuck - until it waits and goes on waiting: as much is on its way as can be. */
-void await_stuck(struct end *e, pid_t pid);
+void await_stuck(struct end *e, pid_t pid, pid_t tid);
 
 /* recv_1 - the usual call of a waiter: one byte. */
 ssize_t recv_1(struct end *e);

@@ -298,7 +298,7 @@ static void writer_is_reset(struct end *e)
 
 static void resets_when_stuck(struct end *e)
 {
-	await_stuck(e, e->shared->pid[0]);
+	await_stuck(e, e->shared->pid[0], e->shared->pid[0]);
 	reset(e);
 	heed(e);
 }

@@ -6,10 +6,17 @@
 
 #include "twin.h"
 
-static const struct kase *const themes[] = {
-	sending_cases, flushing_cases, receiving_cases, urgent_cases, readiness_cases,
-	waiting_cases, ending_cases, beginning_cases, option_cases, process_cases, thread_cases,
-	tls_cases,
+static const struct theme {
+	const char *name;
+	const struct kase *cases;
+} themes[] = {
+	{ "sending", sending_cases }, { "flushing", flushing_cases },
+	{ "receiving", receiving_cases }, { "urgent", urgent_cases },
+	{ "readiness", readiness_cases }, { "waiting", waiting_cases },
+	{ "writing", writing_cases }, { "ending", ending_cases },
+	{ "beginning", beginning_cases }, { "options", option_cases },
+	{ "processes", process_cases }, { "threads", thread_cases },
+	{ "tls", tls_cases },
 };
 
 static const char *const mode_names[] = { "nonblocking", "blocking", "turned", "evicted" };
@@ -17,7 +24,8 @@ static const char *const mode_names[] = { "nonblocking", "blocking", "turned", "
 static const char usage[] =
 	"twin --list\n"
 	"twin --netns PATH --out DIR --port P [--host-port P] [--native] [--shunt] [--jobs N]\n"
-	"     [--families 46m] [--only CASE]... [--mode MODE,...] [--patience MS]\n"
+	"     [--families 46m] [--theme THEME] [--only CASE]...\n"
+	"     [--mode MODE,...] [--patience MS]\n"
 	"\n"
 	"Runs the cases, each as server in the namespace and client of this one (--native: of\n"
 	"that one too). What the ends saw is in DIR/CASE.MODE.ROLE.FAMILY. With --shunt the\n"
@@ -127,10 +135,11 @@ int main(int argc, char **argv)
 		{ "port", 1, NULL, 'p' }, { "host-port", 1, NULL, 'P' },
 		{ "native", 0, NULL, 'N' }, { "shunt", 0, NULL, 's' },
 		{ "jobs", 1, NULL, 'j' }, { "families", 1, NULL, 'f' },
-		{ "patience", 1, NULL, 't' }, { "mode", 1, NULL, 'm' }, { "only", 1, NULL, 'c' }, { "list", 0, NULL, 'l' }, { 0 },
+		{ "theme", 1, NULL, 'T' }, { "patience", 1, NULL, 't' }, { "mode", 1, NULL, 'm' }, { "only", 1, NULL, 'c' },
+		{ "list", 0, NULL, 'l' }, { 0 },
 	};
 	struct setup setup = { .jobs = 4, .patience_ms = 5000 };
-	const char *families = "4";
+	const char *families = "4", *theme = NULL;
 	struct pool pool = { .setup = &setup };
 	char *only[64];
 	unsigned int n = 0;
@@ -148,6 +157,7 @@ int main(int argc, char **argv)
 		case 'j': setup.jobs = (unsigned int)atoi(optarg); break;
 		case 'f': families = optarg; break;
 		case 'c': if (n < 64) only[n++] = optarg; break;
+		case 'T': theme = optarg; break;
 		case 't': setup.patience_ms = atoi(optarg); break;
 		case 'm': modes = modes_of(optarg); break;
 		case 'l': list = true; break;
@@ -160,7 +170,9 @@ int main(int argc, char **argv)
 	}
 	pool.pid = calloc(setup.jobs, sizeof(*pool.pid));
 	for (size_t i = 0; i < sizeof(themes) / sizeof(*themes); i++) {
-		for (const struct kase *k = themes[i]; k->name; k++) {
+		if (theme && strcmp(theme, themes[i].name))
+			continue;
+		for (const struct kase *k = themes[i].cases; k->name; k++) {
 			if (!is_wanted(k, only, n))
 				continue;
 			if (list)

@@ -79,7 +79,7 @@ static ssize_t do_stop(struct end *e, char *data, size_t len)
 	n = recv(e->fd, data, len, 0);
 	if (n > 0 && bytes / STOPS < (bytes + (uint64_t)n) / STOPS &&
 	    bytes + (uint64_t)n + STOPS <= TOTAL)
-		await_stuck(e, e->shared->pid[0]);
+		await_stuck(e, e->shared->pid[0], e->shared->pid[0]);
 	if (n > 0)
 		bytes += (uint64_t)n;
 	return n;
@@ -87,7 +87,7 @@ static ssize_t do_stop(struct end *e, char *data, size_t len)
 
 static void reads(struct end *e)
 {
-	await_stuck(e, e->shared->pid[0]);
+	await_stuck(e, e->shared->pid[0], e->shared->pid[0]);
 	recv_stream_by(e, TOTAL, 200000, do_stop);
 	say(e, "answer: %s", res(put(e, "thanks", 6)));
 }
@@ -178,10 +178,10 @@ static void reads_and_stops(struct end *e)
 	uint64_t sum = 0;
 	ssize_t n;
 
-	await_stuck(e, e->shared->pid[0]);
+	await_stuck(e, e->shared->pid[0], e->shared->pid[0]);
 	while ((n = get(e, data, MIB)) > 0) {
 		if (sum / STOPS < (sum + (uint64_t)n) / STOPS && sum + STOPS < TOTAL)
-			await_stuck(e, e->shared->pid[0]);
+			await_stuck(e, e->shared->pid[0], e->shared->pid[0]);
 		sum += (uint64_t)n;
 	}
 	say(e, "it came: %s", sum >= TOTAL ? "yes" : "no");

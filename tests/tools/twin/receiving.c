@@ -103,7 +103,7 @@ static ssize_t do_when_stuck(struct end *e, char *data, size_t len)
 	ssize_t n;
 
 	if (bytes / (5 * MIB) < (bytes + len) / (5 * MIB))
-		await_stuck(e, e->shared->pid[1]);
+		await_stuck(e, e->shared->pid[1], e->shared->pid[1]);
 	n = recv(e->fd, data, len, 0);
 	if (n > 0)
 		bytes += (uint64_t)n;
@@ -112,7 +112,7 @@ static ssize_t do_when_stuck(struct end *e, char *data, size_t len)
 
 static void stop_and_resume(struct end *e)
 {
-	await_stuck(e, e->shared->pid[1]);
+	await_stuck(e, e->shared->pid[1], e->shared->pid[1]);
 	recv_stream_by(e, 16 * MIB, 100000, do_when_stuck);
 }
 

@@ -90,8 +90,8 @@ struct end {
 
 /* Each theme's cases end with one without a name. */
 extern const struct kase sending_cases[], flushing_cases[], receiving_cases[], urgent_cases[],
-	readiness_cases[], waiting_cases[], ending_cases[], beginning_cases[], option_cases[],
-	process_cases[], thread_cases[], tls_cases[];
+	readiness_cases[], waiting_cases[], writing_cases[],
+	ending_cases[], beginning_cases[], option_cases[], process_cases[], thread_cases[], tls_cases[];
 
 /* referee_run - one job, in a process of its own: runs both ends, writes the record. */
 void referee_run(const struct setup *setup, const struct job *job, unsigned int slot);

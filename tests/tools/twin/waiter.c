@@ -68,9 +68,9 @@ void await_sleep(struct end *e, pid_t pid, pid_t tid)
 	await_sleeps(e, pid, tid, 1);
 }
 
-void await_stuck(struct end *e, pid_t pid)
+void await_stuck(struct end *e, pid_t pid, pid_t tid)
 {
-	await_sleeps(e, pid, pid, 50);
+	await_sleeps(e, pid, tid, 50);
 }
 
 void await_state(struct end *e, pid_t pid, char state)
