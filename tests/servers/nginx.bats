@@ -19,7 +19,7 @@ setup_file() {
 setup() {
 	servers_setup
 	nginx_config >"$dir/nginx.conf"
-	server_start nginx QUIT 80 nginx -c "$dir/nginx.conf" -e "$dir/nginx.log"
+	server_start nginx TERM 80 nginx -c "$dir/nginx.conf" -e "$dir/nginx.log"
 }
 
 teardown() {

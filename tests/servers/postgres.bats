@@ -27,7 +27,7 @@ setup_file() {
 setup() {
 	servers_setup
 	server_start postgres INT 5432 "${as_postgres[@]}" postgres -D "$E2E_DIR/data"
-	eventually 20 pg_isready -q -h "$E2E_DIR"
+	eventually 20 grep -q 'ready to accept connections' "$dir/postgres.out"
 }
 
 teardown() {
