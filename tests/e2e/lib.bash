@@ -99,7 +99,7 @@ leaks_check() {
 		failed=1
 	fi
 	for port in "${published_ports[@]}"; do
-		if listening "$port"; then
+		if listening "$port" || listening_udp "$port"; then
 			echo "left behind: port $port is listened on"
 			failed=1
 		fi
@@ -129,6 +129,10 @@ listening() {
 
 	[ -z "${2:-}" ] || ns=(nsenter --net="$2")
 	[ -n "$("${ns[@]}" ss -Htln "sport = :$1")" ]
+}
+
+listening_udp() {
+	[ -n "$(ss -Huln "sport = :$1")" ]
 }
 
 # free_port [COUNT] - sets $port: the first of COUNT ports in a row on which nobody listens,
@@ -252,9 +256,9 @@ pid_ended() {
 	[ -z "$state" ] || [ "$state" = Z ]
 }
 
-# published CONTAINER_PORT - sets $port to the host port that portshunt chose for it.
+# published CONTAINER_PORT [udp] - sets $port to the host port that portshunt chose for it.
 published() {
-	port=$(sed -n "s/^\(.* \)\?$1\/tcp -> .*:\([0-9]*\)$/\2/p" "$dir/portshunt.err" | head -1)
+	port=$(sed -n "s/^\(.* \)\?$1\/${2:-tcp} -> .*:\([0-9]*\)$/\2/p" "$dir/portshunt.err" | head -1)
 	[ -n "$port" ] || { echo "port $1 is not published"; return 1; }
 }
 

@@ -89,7 +89,9 @@ both() {
 	refused '--pid "0" is not a number from 1 on' attach --pid 0
 	refused '--pid "99999999999" is not a number from 1 on' attach --pid 99999999999
 	refused '--pid "1x" is not a number from 1 on' attach --pid 1x
-	both 'cannot publish *: udp is not built yet, only tcp' -p 8080:80/udp
+	both '--udp-timeout "0" is not a number from 1 on' --udp-timeout 0
+	both '--udp-sessions "many" is not a number from 1 on' --udp-sessions many
+	both '--udp-timeout-stream "-3" is not a number from 1 on' --udp-timeout-stream -3
 }
 
 @test "PORTSHUNT_DATAPATH is read, --datapath is stronger" {

@@ -20,6 +20,9 @@ enum {
 	OPT_DATAPATH,
 	OPT_CHILD_IP,
 	OPT_CONTROL,
+	OPT_UDP_TIMEOUT,
+	OPT_UDP_TIMEOUT_STREAM,
+	OPT_UDP_SESSIONS,
 	OPT_READY_FD,
 	OPT_EXIT_FD,
 	OPT_LOG_LEVEL,
@@ -39,6 +42,9 @@ static const struct option long_options[] = {
 	{ "datapath", required_argument, NULL, OPT_DATAPATH },
 	{ "child-ip", required_argument, NULL, OPT_CHILD_IP },
 	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "udp-timeout", required_argument, NULL, OPT_UDP_TIMEOUT },
+	{ "udp-timeout-stream", required_argument, NULL, OPT_UDP_TIMEOUT_STREAM },
+	{ "udp-sessions", required_argument, NULL, OPT_UDP_SESSIONS },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "exit-fd", required_argument, NULL, OPT_EXIT_FD },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -61,9 +67,10 @@ static const char usage_attach[] =
 	"      --pid PID            the one of this process; ends when it ends\n";
 
 static const char usage_common[] =
-	"  -p, --publish SPEC       [[HOST_ADDR:][HOST_PORT[-END]]:]PORT[-END][/tcp];\n"
+	"  -p, --publish SPEC       [[HOST_ADDR:][HOST_PORT[-END]]:]PORT[-END][/PROTO];\n"
 	"                           a lone number is the container's port, on a free\n"
-	"                           port of the host; IPv6 in brackets\n"
+	"                           port of the host; IPv6 in brackets; PROTO is tcp\n"
+	"                           (default), udp or tcp,udp\n"
 	"      --network NETWORK    slirp4netns[:KEY=VALUE,...] or none\n"
 	"      --slirp4netns PATH   the slirp4netns program\n"
 	"      --no-pivot-root      run slirp4netns without its sandbox\n"
@@ -73,6 +80,10 @@ static const char usage_common[] =
 	"                           (environment: PORTSHUNT_DATAPATH)\n"
 	"      --child-ip ADDR      where in the container to connect; once a family\n"
 	"      --control PATH       a socket for portshunt add, remove, list, stats, reload\n"
+	"      --udp-timeout SECONDS         a UDP session ends when it is idle so long\n"
+	"                           and has had no reply (30); or when it has:\n"
+	"      --udp-timeout-stream SECONDS  (180)\n"
+	"      --udp-sessions N     UDP sessions at a time (16384)\n"
 	"      --ready-fd N         write \"1\" here when every port is open\n"
 	"      --exit-fd N          end when this is at end of file\n"
 	"      --log-level LEVEL    error, warn, info or debug\n"
@@ -86,6 +97,7 @@ void config_init(struct config *c)
 		.ready_fd = -1,
 		.exit_fd = -1,
 		.log_level = LOG_INFO,
+		.udp = { .timeout = 30, .timeout_stream = 180, .sessions = 16384 },
 	};
 	slirp4netns_options_init(&c->slirp4netns_options);
 }
@@ -164,6 +176,15 @@ static int parse_number(const char *option, const char *text, long min, int *ret
 	return 0;
 }
 
+static int set_limit(const char *option, const char *text, uint32_t *ret, struct error *err)
+{
+	int n, r = parse_number(option, text, 1, &n, err);
+
+	if (r >= 0)
+		*ret = (uint32_t)n;
+	return r;
+}
+
 static int set_fd(const char *option, const char *text, int *ret, struct error *err)
 {
 	int r = parse_number(option, text, 0, ret, err);
@@ -205,6 +226,12 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 	case OPT_CONTROL:
 		c->control = arg;
 		return 0;
+	case OPT_UDP_TIMEOUT:
+		return set_limit("--udp-timeout", arg, &c->udp.timeout, err);
+	case OPT_UDP_TIMEOUT_STREAM:
+		return set_limit("--udp-timeout-stream", arg, &c->udp.timeout_stream, err);
+	case OPT_UDP_SESSIONS:
+		return set_limit("--udp-sessions", arg, &c->udp.sessions, err);
 	case OPT_READY_FD:
 		return set_fd("--ready-fd", arg, &c->ready_fd, err);
 	case OPT_EXIT_FD:

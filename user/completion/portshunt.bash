@@ -4,7 +4,7 @@
 _portshunt() {
 	local cur prev words cword i command=
 	local both="--publish --network --slirp4netns --no-pivot-root --tmpdir --id --datapath
-		--child-ip --ready-fd --exit-fd --log-level --log-json --help"
+		--child-ip --udp-timeout --udp-timeout-stream --udp-sessions --ready-fd --exit-fd --log-level --log-json --help"
 
 	_init_completion -n =: || return
 	for ((i = 1; i < cword; i++)); do
@@ -23,7 +23,7 @@ _portshunt() {
 	--netns | --slirp4netns) _filedir && return ;;
 	--tmpdir) _filedir -d && return ;;
 	--pid) _pids && return ;;
-	-p | --publish | --id | --child-ip | --ready-fd | --exit-fd) return ;;
+	-p | --publish | --id | --child-ip | --udp-* | --ready-fd | --exit-fd) return ;;
 	esac
 
 	case $command in
@@ -36,7 +36,7 @@ _portshunt() {
 			case ${words[i]} in
 			--) ((i++)) && break ;;
 			-p | --publish | --network | --slirp4netns | --tmpdir | --id | --datapath | \
-				--child-ip | --ready-fd | --exit-fd | --log-level) ((i++)) ;;
+				--child-ip | --udp-* | --ready-fd | --exit-fd | --log-level) ((i++)) ;;
 			-*) ;;
 			*) break ;;
 			esac

@@ -5,8 +5,10 @@
 
 #include "base/fd.h"
 
-static struct connector_shelf *shelf_of(struct connector *c, sa_family_t family)
+static struct connector_shelf *shelf_of(struct connector *c, sa_family_t family, bool udp)
 {
+	if (udp)
+		return family == AF_INET6 ? &c->udp6 : &c->udp4;
 	return family == AF_INET6 ? &c->v6 : &c->v4;
 }
 
@@ -20,9 +22,9 @@ static void hold(struct connector_shelf *shelf, const int *fds, size_t n)
 	}
 }
 
-static void on_released(struct connector *c, sa_family_t family, int error)
+static void on_released(struct connector *c, sa_family_t family, bool udp, int error)
 {
-	struct connector_shelf *shelf = shelf_of(c, family);
+	struct connector_shelf *shelf = shelf_of(c, family, udp);
 
 	/* none although none failed: this process has no free descriptors */
 	if (shelf->held == 0 && error == 0)
@@ -30,7 +32,7 @@ static void on_released(struct connector *c, sa_family_t family, int error)
 	shelf->n += shelf->held;
 	shelf->held = 0;
 	shelf->asked = false;
-	c->refilled(c, family, shelf->n ? 0 : error);
+	c->refilled(c, family, udp, shelf->n ? 0 : error);
 }
 
 static void on_reply(struct loop_source *source, uint32_t events)
@@ -54,9 +56,9 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		return;
 	}
 	if (reply.released)
-		on_released(c, reply.family, reply.result);
+		on_released(c, reply.family, reply.udp, reply.result);
 	else
-		hold(shelf_of(c, reply.family), fds, n);
+		hold(shelf_of(c, reply.family, reply.udp), fds, n);
 }
 
 int connector_init(struct connector *c, struct loop *loop, int fd)
@@ -74,15 +76,18 @@ void connector_done(struct connector *c)
 {
 	shelf_clear(&c->v4);
 	shelf_clear(&c->v6);
+	shelf_clear(&c->udp4);
+	shelf_clear(&c->udp6);
 	loop_del(&c->source);
 	c->source.fd = fd_close(c->source.fd);
 }
 
-void connector_fill(struct connector *c, const struct addr *target)
+void connector_fill(struct connector *c, const struct addr *target, bool udp)
 {
-	struct connector_shelf *shelf = shelf_of(c, target->family);
+	struct connector_shelf *shelf = shelf_of(c, target->family, udp);
 	struct connector_request request = {
 		.type = CONNECTOR_SOCKETS,
+		.udp = udp,
 		.target = *target,
 		.count = CONNECTOR_BATCH,
 	};
@@ -93,9 +98,9 @@ void connector_fill(struct connector *c, const struct addr *target)
 	shelf->asked = fd_send(c->source.fd, &request, sizeof(request), NULL, 0) == 0;
 }
 
-void connector_forget(struct connector *c, sa_family_t family)
+void connector_forget(struct connector *c, sa_family_t family, bool udp)
 {
-	struct connector_shelf *shelf = shelf_of(c, family);
+	struct connector_shelf *shelf = shelf_of(c, family, udp);
 
 	/* those that are held are on their way to be used, and work as well */
 	while (shelf->n) {
@@ -105,14 +110,14 @@ void connector_forget(struct connector *c, sa_family_t family)
 	}
 }
 
-bool connector_has(const struct connector *c, const struct addr *target)
+unsigned int connector_has(const struct connector *c, const struct addr *target, bool udp)
 {
-	return target->family == AF_INET6 ? c->v6.n > 0 : c->v4.n > 0;
+	return shelf_of((struct connector *)c, target->family, udp)->n;
 }
 
-int connector_take(struct connector *c, const struct addr *target)
+int connector_take(struct connector *c, const struct addr *target, bool udp)
 {
-	struct connector_shelf *shelf = shelf_of(c, target->family);
+	struct connector_shelf *shelf = shelf_of(c, target->family, udp);
 	int fd;
 
 	if (!shelf->n)
@@ -121,7 +126,7 @@ int connector_take(struct connector *c, const struct addr *target)
 	/* close the gap to those that are held */
 	if (shelf->held)
 		shelf->fds[shelf->n] = shelf->fds[shelf->n + shelf->held];
-	connector_fill(c, target);
+	connector_fill(c, target, udp);
 	return fd;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sockets of the container's network namespace, ready to be connected. A
- * socket stays in the namespace where it was made, so the netns child makes
+ * TCP and UDP sockets of the container's network namespace, ready to be
+ * connected. A socket stays in the namespace where it was made, so the netns child makes
  * them in batches and a connection never waits for a round trip.
  */
 #pragma once
@@ -25,6 +25,7 @@ enum connector_request_type {
 struct connector_request {
 	uint8_t type;
 	uint8_t count;	    /* SOCKETS: ≤ CONNECTOR_BATCH */
+	bool udp;	    /* SOCKETS */
 	struct addr target; /* SOCKETS: where they will be connected to */
 	struct shunt_side side; /* CAPTURE */
 };
@@ -37,6 +38,7 @@ struct connector_request {
 struct connector_reply {
 	uint8_t type;
 	uint8_t family;
+	bool udp;
 	bool released;
 	int32_t result; /* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture() */
 };
@@ -54,9 +56,9 @@ struct connector_shelf {
 
 struct connector {
 	struct loop_source source; /* the socket to the netns child */
-	struct connector_shelf v4, v6;
+	struct connector_shelf v4, v6, udp4, udp6;
 	/* @error: 0 or -errno */
-	void (*refilled)(struct connector *c, sa_family_t family, int error);
+	void (*refilled)(struct connector *c, sa_family_t family, bool udp, int error);
 	void (*captured)(struct connector *c, int result);
 	void (*lost)(struct connector *c); /* the netns child is gone */
 };
@@ -75,17 +77,17 @@ int connector_walk(struct connector *c);
 int connector_init(struct connector *c, struct loop *loop, int fd);
 void connector_done(struct connector *c);
 
-/* connector_fill - ask for sockets for @target if few of its family are left. */
-void connector_fill(struct connector *c, const struct addr *target);
+/* connector_fill - ask for sockets for @target if few of its kind are left. */
+void connector_fill(struct connector *c, const struct addr *target, bool udp);
 
 /*
- * connector_forget - drop the sockets of a family that are there: they were
+ * connector_forget - drop the sockets of a kind that are there: they were
  * made for another target.
  */
-void connector_forget(struct connector *c, sa_family_t family);
+void connector_forget(struct connector *c, sa_family_t family, bool udp);
 
-/* connector_has - is there a socket for @target to take now? */
-bool connector_has(const struct connector *c, const struct addr *target);
+/* connector_has - how many sockets for @target are there to take now? */
+unsigned int connector_has(const struct connector *c, const struct addr *target, bool udp);
 
 /* connector_take - a socket for @target that the caller owns, or -EAGAIN. */
-int connector_take(struct connector *c, const struct addr *target);
+int connector_take(struct connector *c, const struct addr *target, bool udp);

@@ -16,10 +16,10 @@
 #include "forwarder/sandbox.h"
 
 /*
- * Never used for clients: prepared sockets of both families, pooled pipes,
- * and a few for the process itself.
+ * Never used for clients: prepared TCP and UDP sockets of both families,
+ * pooled pipes, and a few for the process itself.
  */
-#define FD_RESERVE (2 * CONNECTOR_MAX + 2 * PIPE_POOL_MAX + 16)
+#define FD_RESERVE (4 * CONNECTOR_MAX + 2 * PIPE_POOL_MAX + 16)
 
 #define RETRY_MS 100
 #define DRAIN_MS 900
@@ -40,11 +40,33 @@ unsigned long forwarder_fds_with(const struct forwarder *f, unsigned long n)
 	return reserve < f->fd_limit ? f->fd_limit - reserve : 0;
 }
 
+unsigned long forwarder_fds_in_use(const struct forwarder *f)
+{
+	return 2 * f->pairs_open + f->udp.table.n;
+}
+
+unsigned long forwarder_udp_max(const struct forwarder *f)
+{
+	unsigned long all = forwarder_fds_with(f, 0), others = 2 * f->pairs_open;
+
+	/* who invents UDP clients may not keep TCP ones out */
+	if (others < all / 4)
+		others = all / 4;
+	return others < all ? all - others : 0;
+}
+
+const struct addr *forwarder_target(const struct forwarder *f, sa_family_t family)
+{
+	if (f->target4.family && f->target6.family)
+		return family == AF_INET6 ? &f->target6 : &f->target4;
+	return f->target4.family ? &f->target4 : &f->target6;
+}
+
 static bool has_socket(struct forwarder *f, const struct addr *target)
 {
-	if (!target->family || connector_has(&f->connector, target))
+	if (!target->family || connector_has(&f->connector, target, false))
 		return true;
-	connector_fill(&f->connector, target);
+	connector_fill(&f->connector, target, false);
 	return false;
 }
 
@@ -52,7 +74,7 @@ bool forwarder_may_accept(struct forwarder *f)
 {
 	if (!f->started)
 		return false;
-	if (2 * (f->pairs_open + 1) > forwarder_fds_with(f, 0)) {
+	if (forwarder_fds_in_use(f) + 2 > forwarder_fds_with(f, 0)) {
 		forwarder_exhausted(f, -EMFILE, "accept");
 		return false;
 	}
@@ -104,13 +126,17 @@ static bool drop_target(struct forwarder *f, struct addr *target)
 	return true;
 }
 
-static void on_refilled(struct connector *c, sa_family_t family, int error)
+static void on_refilled(struct connector *c, sa_family_t family, bool udp, int error)
 {
 	struct forwarder *f =
 		(void *)((char *)c - offsetof(struct forwarder, connector));
 	struct addr *target = family == AF_INET6 ? &f->target6 : &f->target4;
 
-	if (error && (error != -EAFNOSUPPORT || !drop_target(f, target)))
+	if (error == -EAFNOSUPPORT && drop_target(f, target))
+		error = 0;
+	if (udp)
+		udp_refilled(f, error);
+	else if (error)
 		forwarder_exhausted(f, error, "socket in the container");
 	else
 		resume(f);
@@ -173,6 +199,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 	int r;
 
 	log_init(request->setup.log_level, request->setup.log_json);
+	f->udp.limits = request->setup.udp;
 	r = datapath_open(request->setup.datapath, &f->choice, err);
 	if (r < 0)
 		return r;
@@ -197,7 +224,9 @@ static uint32_t set_target(struct forwarder *f, struct addr *target, const struc
 	*target = *to;
 	if (!family)
 		return 0;
-	connector_forget(&f->connector, family);
+	connector_forget(&f->connector, family, false);
+	connector_forget(&f->connector, family, true);
+	udp_forget(f, NULL, family);
 	return rules_finish_some(f, is_of_family, &family);
 }
 
@@ -211,6 +240,7 @@ static int start(struct forwarder *f, const struct forwarder_request *request,
 	if (again) {
 		has_socket(f, &f->target4);
 		has_socket(f, &f->target6);
+		udp_start(f);
 		resume(f);
 		return 0;
 	}
@@ -220,6 +250,7 @@ static int start(struct forwarder *f, const struct forwarder_request *request,
 		connector_set_tools(&f->connector, &f->capturer.tools);
 	has_socket(f, &f->target4);
 	has_socket(f, &f->target6);
+	udp_start(f);
 	/* not at setup: when the start fails, that is the one line that is told */
 	if (f->listeners_open)
 		log_info("datapath %s%s%s", datapath_name(f->choice.datapath),
@@ -309,6 +340,8 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 	r = capturer_init(&f->capturer, &f->loop);
 	if (r >= 0)
 		r = rules_init(f);
+	if (r >= 0)
+		r = udp_init(f);
 	if (r < 0)
 		return r;
 	r = loop_add(&f->loop, &f->supervisor, supervisor_fd, EPOLLIN, on_request);
@@ -331,6 +364,7 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 	if (r < 0)
 		log_error("forwarder: %s", errno_text(r));
 	connector_done(&f.connector);
+	udp_done(&f);
 	timer_done(&f.timer);
 	capturer_done(&f.capturer);
 	rules_done(&f);

@@ -17,6 +17,7 @@
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
 #include "forwarder/rules.h"
+#include "forwarder/udp.h"
 
 struct forwarder {
 	struct loop loop;
@@ -31,6 +32,7 @@ struct forwarder {
 	struct rules rules;
 	unsigned long pairs_open, listeners_open, fd_limit;
 	bool started, draining;
+	struct udp udp;
 	struct log_limit exhausted_limit;
 };
 
@@ -40,6 +42,15 @@ struct forwarder {
  * Returns the exit status.
  */
 int forwarder_main(int supervisor_fd, int netns_fd);
+
+/* forwarder_target - where a client of @family goes: to that family, or the one there is. */
+const struct addr *forwarder_target(const struct forwarder *f, sa_family_t family);
+
+/* forwarder_fds_in_use - how many descriptors the clients have now. */
+unsigned long forwarder_fds_in_use(const struct forwarder *f);
+
+/* forwarder_udp_max - how many UDP sessions the limit of open files allows now. */
+unsigned long forwarder_udp_max(const struct forwarder *f);
 
 /* forwarder_may_accept - is there all that one more connection needs? */
 bool forwarder_may_accept(struct forwarder *f);

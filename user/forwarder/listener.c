@@ -37,15 +37,6 @@ void listeners_resume(struct forwarder *forwarder)
 	}
 }
 
-/* The container's address of this client's family, or the one that there is. */
-static const struct addr *choose_target(const struct forwarder *f,
-					const struct addr *client)
-{
-	if (f->target4.family && f->target6.family)
-		return client->family == AF_INET6 ? &f->target6 : &f->target4;
-	return f->target4.family ? &f->target4 : &f->target6;
-}
-
 /* Errors of the connection that waited, not of the listener: accept(2). */
 static bool is_the_clients(int error)
 {
@@ -83,8 +74,8 @@ static bool accept_one(struct listener *l)
 	addr_from_sockaddr(&peer, &from, NULL);
 	if (addr_is_loopback(&from))
 		tcp_no_pacing(client);
-	target = choose_target(f, &from);
-	container = connector_take(&f->connector, target);
+	target = forwarder_target(f, from.family);
+	container = connector_take(&f->connector, target, false);
 	pair_start(l->rule, client, container, target, l->container_port);
 	return true;
 }

@@ -12,9 +12,16 @@
 #include "base/error.h"
 #include "rule/spec.h"
 
+/* How long UDP sessions live, in seconds without a datagram, and how many. */
+struct udp_limits {
+	uint32_t timeout;	 /* before the container has replied */
+	uint32_t timeout_stream; /* since then */
+	uint32_t sessions;
+};
+
 enum forwarder_request_type {
 	FORWARDER_SETUP,  /* once, first */
-	FORWARDER_LISTEN, /* with descriptors of listening sockets */
+	FORWARDER_LISTEN, /* with descriptors of listening, or bound UDP, sockets */
 	FORWARDER_START,  /* accept from now on; later: the container has other addresses */
 	FORWARDER_OPEN,	  /* a rule that came after the start is complete: accept */
 	FORWARDER_REMOVE, /* a rule */
@@ -34,12 +41,14 @@ struct forwarder_request {
 			uint8_t datapath;  /* enum datapath */
 			uint8_t log_level; /* enum log_level */
 			bool log_json;
+			struct udp_limits udp;
 		} setup;
 		struct {
 			uint32_t rule;
 			uint16_t count; /* of descriptors */
 			/* of the first descriptor; the next has the next */
 			uint16_t container_port;
+			bool udp;
 			struct port_spec spec; /* of the rule, as it is bound */
 		} listen;
 		struct forwarder_removal {
@@ -75,14 +84,15 @@ struct forwarder_bytes {
 };
 
 struct forwarder_counts {
-	uint64_t accepted, refused; /* by the host; by the container */
+	/* by the host, sessions of UDP among them; by the container */
+	uint64_t accepted, refused;
 	struct forwarder_bytes up, down;
 	/* directions that carried enough for the shunt: it took them, or not */
 	uint64_t captured, fallback;
 };
 
 struct forwarder_rule {
-	uint32_t id, connections; /* open ones */
+	uint32_t id, connections; /* open ones, and sessions */
 	bool is_removed;
 	struct port_spec spec;
 	struct forwarder_counts counts;

@@ -67,7 +67,7 @@ static void report_rule(const struct rule *rule, struct forwarder_rule *ret)
 
 	*ret = (struct forwarder_rule){
 		.id = rule->id,
-		.connections = (uint32_t)rule->pairs_open,
+		.connections = (uint32_t)rule->pairs_open + rule->udp_sessions,
 		.is_removed = rule->is_removed,
 		.spec = rule->spec,
 		.counts = rule->counts,

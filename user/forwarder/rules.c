@@ -35,6 +35,7 @@ static struct rule *rule_new(struct forwarder *f, uint32_t id, const struct port
 	};
 	LIST_INIT(&rule->listeners);
 	LIST_INIT(&rule->pairs);
+	LIST_INIT(&rule->udp_listeners);
 	TAILQ_INSERT_TAIL(&f->rules.list, rule, entry);
 	return rule;
 }
@@ -64,10 +65,14 @@ static void finish_pairs(struct rule *rule)
 
 static void stop_listening(struct rule *rule)
 {
+	struct udp_listener *udp;
 	struct listener *l;
 
 	while ((l = LIST_FIRST(&rule->listeners)))
 		listener_free(l);
+	udp_forget(rule->forwarder, rule, AF_UNSPEC);
+	while ((udp = LIST_FIRST(&rule->udp_listeners)))
+		udp_listener_free(udp);
 }
 
 void rule_pair_new(struct rule *rule, struct pair *pair)
@@ -90,7 +95,7 @@ void rule_pair_gone(struct rule *rule, struct pair *pair)
 static int check_room(struct forwarder *f, const struct forwarder_request *request,
 		      size_t n, struct error *err)
 {
-	unsigned long wanted = 2 * (f->pairs_open + 1);
+	unsigned long wanted = forwarder_fds_in_use(f) + 2;
 
 	if (n == request->listen.count && forwarder_fds_with(f, n) >= wanted)
 		return 0;
@@ -117,6 +122,25 @@ static int add_listeners(struct rule *rule, uint16_t container_port, int *fds, s
 	return 0;
 }
 
+static int add_udp_listeners(struct rule *rule, uint16_t container_port, int *fds, size_t n)
+{
+	struct udp_listener *added[FD_PASS_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		int r = udp_listener_new(rule, fds[i], (uint16_t)(container_port + i),
+					 &added[i]);
+
+		if (r < 0) {
+			while (i > 0) {
+				fds[--i] = -1;
+				udp_listener_free(added[i]);
+			}
+			return r;
+		}
+	}
+	return 0;
+}
+
 int rule_listen(struct forwarder *f, const struct forwarder_request *request, int *fds,
 		size_t n, struct error *err)
 {
@@ -128,7 +152,8 @@ int rule_listen(struct forwarder *f, const struct forwarder_request *request, in
 		r = rule ? 0 : -ENOMEM;
 	}
 	if (r >= 0)
-		r = add_listeners(rule, request->listen.container_port, fds, n);
+		r = (request->listen.udp ? add_udp_listeners : add_listeners)(
+			rule, request->listen.container_port, fds, n);
 	for (size_t i = 0; i < n && r < 0; i++)
 		fd_close(fds[i]);
 	return r;
@@ -142,6 +167,7 @@ int rule_open(struct forwarder *f, uint32_t id)
 		return -ENOENT;
 	rule->is_open = true;
 	listeners_resume(f);
+	udp_listeners_resume(f);
 	return 0;
 }
 
@@ -202,6 +228,8 @@ void rules_stop_listening(struct forwarder *f)
 {
 	struct rule *rule;
 
+	/* all at once, not one rule's after another's */
+	udp_forget(f, NULL, AF_UNSPEC);
 	TAILQ_FOREACH(rule, &f->rules.list, entry)
 		stop_listening(rule);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one -p, or one request to add, has published: its listeners, its
- * connections, and what has become of them. A rule that was removed lives on
- * without listeners for as long as it has connections.
+ * connections and UDP sessions, and what has become of them. A rule that was
+ * removed lives on without listeners for as long as it has connections; its
+ * sessions, which could not be replied to, go with its listeners.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
 #include "forwarder/protocol.h"
+#include "forwarder/udp_listener.h"
 #include "rule/spec.h"
 
 struct forwarder;
@@ -29,6 +31,8 @@ struct rule {
 	struct rule_listeners listeners;
 	struct pair_list pairs;
 	unsigned long pairs_open;
+	struct rule_udp_listeners udp_listeners;
+	unsigned int udp_sessions;
 	struct forwarder_counts counts; /* without what `pairs` have moved */
 };
 
@@ -47,7 +51,7 @@ int rules_init(struct forwarder *f);
 void rules_done(struct forwarder *f);
 
 /*
- * rule_listen - take over listening sockets, for @request's rule, which is
+ * rule_listen - take over listening or UDP sockets, for @request's rule, which is
  * made when it is new. All or none. Returns 0 or -errno with @err set.
  */
 int rule_listen(struct forwarder *f, const struct forwarder_request *request, int *fds,

@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
+#include "forwarder/protocol.h"
 #include "rule/spec.h"
 #include "supervisor/slirp4netns/options.h"
 
@@ -27,6 +28,7 @@ struct config {
 	const char *control; /* the path of the control socket; NULL: none */
 
 	enum datapath datapath;
+	struct udp_limits udp;
 	struct addr child4, child6; /* AF_UNSPEC: not given */
 
 	int ready_fd, exit_fd; /* -1: not given */

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/tcp.h"
+#include "base/udp.h"
 
 /* As large as the kernel allows: net.core.somaxconn cuts it (listen(2)). */
 #define BACKLOG 65535
@@ -23,14 +24,14 @@ static int unprivileged_port_start(void)
 	return start;
 }
 
-static int failed(const struct addr *host, uint16_t port, const char *call, int r,
+static int failed(bool udp, const struct addr *host, uint16_t port, const char *call, int r,
 		  struct error *err)
 {
 	char text[ADDR_TEXT_MAX];
 	int start;
 
 	addr_format_port(host, port, text);
-	error_errno(err, r, "listen tcp %s: %s", text, call);
+	error_errno(err, r, "listen %s %s: %s", udp ? "udp" : "tcp", text, call);
 	if (r != -EACCES)
 		return r;
 	start = unprivileged_port_start();
@@ -41,21 +42,24 @@ static int failed(const struct addr *host, uint16_t port, const char *call, int 
 			  port, port, start, start);
 }
 
-static int set_reuse(int fd, int family, int v6only)
+static int set_options(int fd, bool udp, int family, int v6only)
 {
 	int on = 1;
 
-	/* not SO_REUSEPORT: it would hide that a port is busy */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+	/* not SO_REUSEPORT, nor either of them for UDP: it would hide that a port is busy */
+	if (!udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		return -errno;
 	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
 					     sizeof(v6only)) < 0)
 		return -errno;
-	return tcp_set_options(fd);
+	if (!udp)
+		return tcp_set_options(fd);
+	udp_set_buffers(fd);
+	return 0;
 }
 
 /* Returns the descriptor, or -errno with *ret_call naming what failed. */
-static int open_socket(const struct addr *at, uint16_t port, int v6only,
+static int open_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
 		       const char **ret_call)
 {
 	_cleanup_close_ int fd = -1;
@@ -64,18 +68,19 @@ static int open_socket(const struct addr *at, uint16_t port, int v6only,
 	int r;
 
 	*ret_call = "socket";
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(ss.ss_family,
+		    (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	*ret_call = "setsockopt";
-	r = set_reuse(fd, ss.ss_family, v6only);
+	r = set_options(fd, udp, ss.ss_family, v6only);
 	if (r < 0)
 		return r;
 	*ret_call = "bind";
 	if (bind(fd, (struct sockaddr *)&ss, len) < 0)
 		return -errno;
 	*ret_call = "listen";
-	if (listen(fd, BACKLOG) < 0)
+	if (!udp && listen(fd, BACKLOG) < 0)
 		return -errno;
 	return TAKE_FD(fd);
 }
@@ -91,7 +96,7 @@ static bool has_ipv6(void)
 	return f && fgetc(f) != EOF;
 }
 
-static int open_dual_stack(uint16_t port, const char **ret_call)
+static int open_dual_stack(bool udp, uint16_t port, const char **ret_call)
 {
 	static const struct addr any6 = { .family = AF_INET6 };
 	static const struct addr any4 = { .family = AF_INET };
@@ -103,11 +108,11 @@ static int open_dual_stack(uint16_t port, const char **ret_call)
 			log_info("this host has no IPv6: listening on IPv4 only");
 	}
 	if (ipv6 == ABSENT)
-		return open_socket(&any4, port, 0, ret_call);
-	return open_socket(&any6, port, 0, ret_call);
+		return open_socket(udp, &any4, port, 0, ret_call);
+	return open_socket(udp, &any6, port, 0, ret_call);
 }
 
-int listen_tcp(const struct addr *host, uint16_t *port, struct error *err)
+static int listen_on(bool udp, const struct addr *host, uint16_t *port, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage ss;
@@ -116,12 +121,22 @@ int listen_tcp(const struct addr *host, uint16_t *port, struct error *err)
 	struct addr unused;
 
 	if (host->family == AF_UNSPEC)
-		fd = open_dual_stack(*port, &call);
+		fd = open_dual_stack(udp, *port, &call);
 	else
-		fd = open_socket(host, *port, 1, &call);
+		fd = open_socket(udp, host, *port, 1, &call);
 	if (fd < 0)
-		return failed(host, *port, call, fd, err);
+		return failed(udp, host, *port, call, fd, err);
 	if (!*port && getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
 		addr_from_sockaddr(&ss, &unused, port);
 	return TAKE_FD(fd);
+}
+
+int listen_tcp(const struct addr *host, uint16_t *port, struct error *err)
+{
+	return listen_on(false, host, port, err);
+}
+
+int listen_udp(const struct addr *host, uint16_t *port, struct error *err)
+{
+	return listen_on(true, host, port, err);
 }

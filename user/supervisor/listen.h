@@ -15,3 +15,6 @@
  * in the words of Go's net package, which podman's and docker's tests know.
  */
 int listen_tcp(const struct addr *host, uint16_t *port, struct error *err);
+
+/* listen_udp - the same for UDP. */
+int listen_udp(const struct addr *host, uint16_t *port, struct error *err);

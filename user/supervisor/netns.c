@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/tcp.h"
+#include "base/udp.h"
 
 #define TW_REUSE "/proc/sys/net/ipv4/tcp_tw_reuse"
 #define ACCEPT_DAD "/proc/sys/net/ipv6/conf/default/accept_dad"
@@ -161,7 +162,7 @@ int netns_socket(int family, bool local)
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	/* whoever took over the forwarder gets TCP sockets from here, no others */
+	/* whoever took over the forwarder gets TCP and UDP sockets from here, no others */
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -173,4 +174,17 @@ int netns_socket(int family, bool local)
 		tcp_bound_buffers(fd);
 	}
 	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int netns_udp_socket(int family)
+{
+	int fd;
+
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	udp_set_buffers(fd);
+	return fd;
 }

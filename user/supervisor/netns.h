@@ -64,3 +64,6 @@ bool netns_has_address(const struct addr *a);
  * namespace. Returns it or -errno.
  */
 int netns_socket(int family, bool local);
+
+/* netns_udp_socket - the same for UDP, with the options of base/udp.h. */
+int netns_udp_socket(int family);

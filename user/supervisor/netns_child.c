@@ -39,7 +39,8 @@ static int make_sockets(const struct connector_request *request, int *fds, size_
 	int fd = 0;
 
 	while (n < request->count && n < CONNECTOR_BATCH) {
-		fd = netns_socket(request->target.family, local);
+		fd = request->udp ? netns_udp_socket(request->target.family) :
+				    netns_socket(request->target.family, local);
 		if (fd < 0)
 			break;
 		fds[n++] = fd;
@@ -53,6 +54,7 @@ static void supply_sockets(int to, const struct connector_request *request)
 	struct connector_reply reply = {
 		.type = CONNECTOR_SOCKETS,
 		.family = (uint8_t)request->target.family,
+		.udp = request->udp,
 	};
 	int fds[CONNECTOR_BATCH], r;
 	size_t n = 0;

@@ -19,11 +19,22 @@
 #define CHOOSE_TRIES 64
 #define FIRST_UNPRIVILEGED 1024
 
-static bool is_free(const struct addr *host, uint16_t port)
+static int listen_on(unsigned int proto, const struct addr *host, uint16_t *port,
+		     struct error *err)
 {
-	int fd = listen_tcp(host, &port, NULL);
+	return proto == PROTO_UDP ? listen_udp(host, port, err) : listen_tcp(host, port, err);
+}
 
-	fd_close(fd);
+static bool is_free(const struct port_spec *spec, uint16_t port)
+{
+	int fd = 0;
+
+	for (unsigned int proto = PROTO_TCP; proto <= PROTO_UDP && fd >= 0; proto <<= 1) {
+		if (!(spec->protos & proto))
+			continue;
+		fd = listen_on(proto, &spec->host_addr, &port, NULL);
+		fd_close(fd);
+	}
 	return fd >= 0;
 }
 
@@ -45,14 +56,16 @@ static int choose_first(const struct port_spec *spec, int tries, uint16_t *ret_p
 		*ret_port = (uint16_t)(FIRST_UNPRIVILEGED + random % starts);
 		return 0;
 	}
-	fd = listen_tcp(&spec->host_addr, ret_port, err);
+	fd = listen_on(spec->protos & PROTO_TCP ? PROTO_TCP : PROTO_UDP, &spec->host_addr,
+		       ret_port, err);
 	fd_close(fd);
 	return fd < 0 ? fd : 0;
 }
 
 /*
  * Neighbouring host ports for a range that names none, as podman picks them:
- * whoever publishes 80-82 wants to find the third from the first.
+ * whoever publishes 80-82 wants to find the third from the first. Every one is
+ * free for all the protocols.
  */
 static int choose_range(struct port_spec *spec, struct error *err)
 {
@@ -65,7 +78,7 @@ static int choose_range(struct port_spec *spec, struct error *err)
 		if (r < 0)
 			return r;
 		for (i = 0; i < spec->count && port + i <= UINT16_MAX; i++)
-			if (!is_free(&spec->host_addr, (uint16_t)(port + i)))
+			if (!is_free(spec, (uint16_t)(port + i)))
 				break;
 		if (i == spec->count) {
 			spec->host_port = port;
@@ -79,13 +92,14 @@ static int choose_range(struct port_spec *spec, struct error *err)
 
 /* Returns how many of the @count were opened, at least one, or -errno. */
 static int publish_batch(struct client *forwarder, uint32_t rule, struct port_spec *spec,
-			 uint32_t first, uint32_t count, struct error *err)
+			 unsigned int proto, uint32_t first, uint32_t count, struct error *err)
 {
 	struct forwarder_request request = {
 		.type = FORWARDER_LISTEN,
 		.listen = {
 			.rule = rule,
 			.container_port = (uint16_t)(spec->container_port + first),
+			.udp = proto == PROTO_UDP,
 		},
 	};
 	uint32_t i;
@@ -94,7 +108,7 @@ static int publish_batch(struct client *forwarder, uint32_t rule, struct port_sp
 
 	for (i = 0; i < count; i++) {
 		port = spec->host_port ? (uint16_t)(spec->host_port + first + i) : 0;
-		fds[i] = r = listen_tcp(&spec->host_addr, &port, err);
+		fds[i] = r = listen_on(proto, &spec->host_addr, &port, err);
 		if (r < 0)
 			break;
 		/* a single one is chosen by bind(2) itself */
@@ -128,43 +142,40 @@ static int check_overlaps(const struct port_spec *specs, size_t n, struct error 
 	return 0;
 }
 
-static int check_protos(const struct port_spec *specs, size_t n, struct error *err)
-{
-	char text[SPEC_FORMAT_MAX];
-
-	for (size_t i = 0; i < n; i++)
-		if (specs[i].protos != PROTO_TCP)
-			return error_set(err, -EOPNOTSUPP,
-					 "cannot publish %s: udp is not built yet, only tcp",
-					 spec_format(&specs[i], text, sizeof(text)));
-	return 0;
-}
-
-static int publish_spec(struct client *forwarder, uint32_t rule, struct port_spec *spec,
-			struct error *err)
+static int publish_proto(struct client *forwarder, uint32_t rule, struct port_spec *spec,
+			 unsigned int proto, struct error *err)
 {
 	uint32_t first = 0, count;
 	int r = 0;
 
-	if (!spec->host_port && spec->count > 1)
-		r = choose_range(spec, err);
 	while (r >= 0 && first < spec->count) {
 		count = spec->count - first;
 		if (count > BATCH)
 			count = BATCH;
-		r = publish_batch(forwarder, rule, spec, first, count, err);
+		r = publish_batch(forwarder, rule, spec, proto, first, count, err);
 		first += (uint32_t)(r < 0 ? 0 : r);
 	}
 	return r < 0 ? r : 0;
 }
 
+static int publish_spec(struct client *forwarder, uint32_t rule, struct port_spec *spec,
+			struct error *err)
+{
+	int r = 0;
+
+	if (!spec->host_port && (spec->count > 1 || spec->protos == (PROTO_TCP | PROTO_UDP)))
+		r = choose_range(spec, err);
+	for (unsigned int proto = PROTO_TCP; proto <= PROTO_UDP && r >= 0; proto <<= 1)
+		if (spec->protos & proto)
+			r = publish_proto(forwarder, rule, spec, proto, err);
+	return r;
+}
+
 int publish_ports(struct client *forwarder, uint32_t rule, const struct port_spec *specs,
 		  size_t n, uint16_t *ret_ports, struct error *err)
 {
-	int r = check_protos(specs, n, err);
+	int r = check_overlaps(specs, n, err);
 
-	if (r >= 0)
-		r = check_overlaps(specs, n, err);
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		struct port_spec spec = specs[i];
 

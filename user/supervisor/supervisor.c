@@ -42,6 +42,7 @@ static int start_forwarder(struct supervisor *s, int sockets_fd, struct error *e
 	request.setup.datapath = (uint8_t)s->config->datapath;
 	request.setup.log_level = (uint8_t)log_level_get();
 	request.setup.log_json = log_is_json();
+	request.setup.udp = s->config->udp;
 	return forwarder_call(&s->forwarder, &request, NULL, 0, err);
 }
 

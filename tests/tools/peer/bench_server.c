@@ -3,6 +3,7 @@
  * The benchmark's server: one edge-triggered thread for all, except that a
  * connection whose client asked for blocking sockets gets a thread of its
  * own once its header is read, and one that asked for poll waits that way.
+ * Datagrams to the same port have a thread too.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -15,6 +16,7 @@
 
 #include "base/fd.h"
 #include "bench.h"
+#include "bench_udp.h"
 #include "control.h"
 #include "modes.h"
 #include "sock.h"
@@ -247,6 +249,8 @@ int bench_server(const struct options *o)
 
 	bench_noise();
 	drive_init(&s.driver, IO_EPOLL);
+	if (o->port) /* before the port is told to be ready */
+		bench_udp_serve(o, o->port);
 	l = sock_listen(o);
 	s.listener = (struct task){ .fd = l.fds[0], .step = accept_step };
 	drive_add(&s.driver, &s.listener);

@@ -13,4 +13,8 @@ int hold_client(const struct options *o);
 int hold_server(const struct options *o);
 int bench_throughput(const struct options *o);
 int bench_transactions(const struct options *o); /* rr, crr, wwr */
+int udp_echo_client(const struct options *o);
+int udp_echo_server(const struct options *o);
+int udp_hold_client(const struct options *o);
+int bench_udp(const struct options *o);
 int bench_server(const struct options *o);

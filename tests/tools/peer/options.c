@@ -189,6 +189,8 @@ static const struct rule {
 	{ "--request", KIND_UINT, FIELD(request) },
 	{ "--response", KIND_UINT, FIELD(response) },
 	{ "--writes", KIND_UINT, FIELD(writes) },
+	{ "--step", KIND_UINT, FIELD(step) },
+	{ "--rate", KIND_UINT, FIELD(rate) },
 	{ "--client-closes", KIND_FLAG, FIELD(client_closes) },
 };
 
@@ -289,7 +291,7 @@ static void check_plan(const struct options *o)
 {
 	const struct plan *plan = &o->plan;
 
-	if (!plan->write_size.min || !plan->read_size.min)
+	if ((!plan->write_size.min && strcmp(o->mode, "udp-echo") != 0) || !plan->read_size.min)
 		usage("--write-size and --read-size begin at 1");
 	if (!o->sources || !o->marks || !o->flows || !o->request || !o->response)
 		usage("--sources, --marks, --flows, --request and --response begin at 1");

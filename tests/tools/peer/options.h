@@ -73,6 +73,8 @@ struct options {
 	bool down;
 	unsigned int flows, request, response, writes;
 	bool client_closes;
+	/* udp */
+	unsigned int step, rate;
 };
 
 /*

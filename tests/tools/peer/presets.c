@@ -59,12 +59,18 @@ static const struct preset presets[] = {
 	  { .run = connect_client }, { .run = NULL } },
 	{ "hold", "--connections that are only there, and with --ping are known to work",
 	  { .run = hold_client }, { .run = hold_server } },
+	{ "udp-echo", "a datagram of each size of --write-size, and its echo; --step N",
+	  { .run = udp_echo_client }, { .run = udp_echo_server } },
+	{ "udp-hold", "--connections clients of udp-echo, told by stdin what to do",
+	  { .run = udp_hold_client }, { .run = NULL } },
 	{ "bench", "the server of all the loads below", { .run = NULL }, { .run = bench_server } },
 	{ "throughput", "one way: --streams, --write-size, --down",
 	  { .run = bench_throughput }, { .run = NULL } },
 	{ "rr", "requests and responses: --flows, --request, --response",
 	  { .run = bench_transactions }, { .run = NULL } },
 	{ "crr", "a connection for each request", { .run = bench_transactions }, { .run = NULL } },
+	{ "udp", "datagrams one way: --write-size, --rate, --down",
+	  { .run = bench_udp }, { .run = NULL } },
 	{ "wwr", "--writes small writes, then a read",
 	  { .run = bench_transactions }, { .run = NULL } },
 };
@@ -168,7 +174,9 @@ static const char help_options[] =
 "oob:      --gap N (1000), --tail N (1000), --marks N (1), --inline\n"
 "hold:     --ping       each connection carries a byte to and fro before it counts\n"
 "          stdin of the client: open N, ping MS, close N, status; of the server: status\n"
-"loads:    --seconds S (3), --down, --write-size N, --streams N; --flows N (1),\n"
+"udp-hold: stdin: ping MS, send, listen MS, close N; of udp-echo: status, tell, forget\n"
+"loads:    --seconds S (3), --down, --write-size N, --streams N, --rate N (0: as fast\n"
+"          as can be) datagrams/s; --flows N (1),\n"
 "          --request N (1), --response N (1), --writes N (5), --client-closes\n"
 "\n"
 "A transfer prints what it saw of each connection:\n"

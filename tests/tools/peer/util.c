@@ -56,6 +56,21 @@ void say(const char *fmt, ...)
 	va_end(ap);
 }
 
+bool read_line(char *buf, size_t size)
+{
+	size_t n = 0;
+
+	while (read(STDIN_FILENO, buf + n, 1) == 1) {
+		if (buf[n] == '\n') {
+			buf[n] = '\0';
+			return true;
+		}
+		if (++n == size)
+			die("a line on stdin is longer than %zu bytes", size);
+	}
+	return false;
+}
+
 void *xalloc(size_t n, size_t size)
 {
 	void *p = calloc(n ? n : 1, size ? size : 1);

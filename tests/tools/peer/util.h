@@ -2,6 +2,7 @@
 /* Small things that every mode of the peer needs. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ void *xalloc(size_t n, size_t size);
 
 /* errno_name - "ECONNRESET"; "errno 4242" when it has no name. */
 const char *errno_name(int e);
+
+/* read_line - the next line of stdin, without its newline; false at its end. */
+bool read_line(char *buf, size_t size);
 
 /* now_ns - CLOCK_MONOTONIC. */
 uint64_t now_ns(void);

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+# Closed, restarted and stopped containers' servers, the end of portshunt, and errors.
+
+load lib
+load udp_lib
+
+setup_file() { e2e_setup_file; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+teardown_file() { e2e_teardown_file; }
+
+@test "the container's server is restarted: its clients go on, none of their datagrams lost" {
+	udp_start
+	echo_start
+	clients_start 10
+	asked clients "ping 2000" "answered 10, silent 0, refused 0"
+	peer_kill server
+	for i in 1 2 3; do
+		asked clients send "sent 10"
+		asked clients "listen 100" "heard 0"
+	done
+	echo_start
+	asked clients "ping 2000" "answered 10, silent 0, refused 0"
+	asked server status "clients: 10, received: 10"
+}
+
+@test "a server that has stopped does not delay another port's clients" {
+	udp_start -p 7001/udp
+	echo_start
+	published 7001 udp
+	peer_start stopped server udp-echo --netns "$ns" --port 7001 --control
+	kill -STOP "${peer_pid[stopped]}"
+	peer_start flood client udp-hold --connections 50 127.0.0.1 "$port"
+	peer_read flood
+	published 7000 udp
+	clients_start 5
+	for i in {1..20}; do
+		asked flood send "sent 50"
+		asked clients "ping 2000" "answered 5, silent 0, refused 0"
+	done
+	kill -CONT "${peer_pid[stopped]}"
+}
+
+@test "SIGTERM: status 0 and nothing left" {
+	udp_start
+	echo_start
+	clients_start 10
+	asked clients "ping 2000" "answered 10, silent 0, refused 0"
+	portshunt_stop
+	[ "$status" = 0 ]
+	[ "$(sessions)" = 0 ]
+	! listening_udp "$port"
+	# natively, nobody is there any more
+	peer_ask clients "ping 100"
+	[[ $line == "answered 0, silent 10, refused "* ]]
+}
+
+@test "SIGKILL of any process leaves nothing" {
+	for victim in @forwarder @netns attach; do
+		udp_start
+		echo_start
+		clients_start 3
+		asked clients "ping 2000" "answered 3, silent 0, refused 0"
+		kill -KILL $(pid_of $victim)
+		eventually 5 pid_ended "$portshunt_pid"
+		wait "$portshunt_pid" || true
+		portshunt_pid=
+		eventually 3 nothing_runs
+		[ "$(sessions)" = 0 ]
+		! listening_udp "$port"
+		peer_kill clients
+		peer_kill server
+	done
+}
+
+fails_with() {
+	local want=$1
+
+	shift
+	netns_make
+	run "$PORTSHUNT" attach --netns "$ns" --child-ip 127.0.0.1 "$@"
+	[ "$status" = 125 ]
+	[[ $output == $want ]] || { echo "$output"; return 1; }
+}
+
+@test "a busy port, a port given twice, and sctp" {
+	free_port
+	socket=$port
+	peer_start busy server udp-echo --control -4 --bind 127.0.0.1 --port "$socket"
+	fails_with "portshunt: listen udp 127.0.0.1:$socket: bind: address already in use" \
+		-p "127.0.0.1:$socket:80/udp"
+	fails_with "portshunt: listen udp 127.0.0.1:$socket: bind: address already in use" \
+		-p "127.0.0.1:$socket:80/tcp,udp"
+	fails_with '*unsupported protocol "sctp"; use tcp, udp or tcp,udp' -p 80/sctp
+	fails_with '*an earlier -p has the same host port' -p 9000:80/udp -p 9000:81/tcp,udp
+}

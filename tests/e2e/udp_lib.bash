@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the UDP tests share, besides lib.bash.
+
+# udp_start [PORTSHUNT_OPTION...] - a fresh namespace with container port 7000/udp published,
+# for clients of either family to a container of the same. Sets $port and $families.
+udp_start() {
+	netns_make
+	child_ips=(--child-ip 127.0.0.1)
+	families=(4)
+	if has_ipv6; then
+		child_ips+=(--child-ip ::1)
+		families+=(6)
+	fi
+	portshunt_start attach --netns "$ns" -p 7000/udp "${child_ips[@]}" "$@"
+	published 7000 udp
+}
+
+# echo_start [PEER_OPTION...] - "server", which sends back what comes to port 7000.
+echo_start() {
+	peer_start server server udp-echo --control --netns "$ns" --port 7000 "$@"
+}
+
+# loopback FAMILY - sets $at to the loopback address of that family.
+loopback() {
+	local -A of=([4]=127.0.0.1 [6]=::1)
+
+	at=${of[$1]}
+}
+
+# clients_start N [PEER_OPTION...] - "clients", N of them, by IPv4.
+clients_start() {
+	local n=$1
+
+	shift
+	peer_start clients client udp-hold --connections "$n" "$@" 127.0.0.1 "$port"
+	peer_read clients
+	[ "$line" = "holding $n" ]
+}
+
+# asked WHOM WHAT ANSWER - the peer is told WHAT and has to say ANSWER.
+asked() {
+	peer_ask "$1" "$2"
+	[ "$line" = "$3" ] || { echo "$1: $2: \"$line\" instead of \"$3\""; return 1; }
+}
+
+# pid_of KIND - the process of ours that was started as that hidden command: @forwarder.
+pid_of() {
+	local pid
+
+	for pid in $(our_pids); do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q "$1" || echo "$pid"
+	done
+}
+
+# sessions - how many UDP sockets of the namespace are connected to port 7000.
+sessions() {
+	nsenter --net="$ns" ss -Hun "dport = :7000" | wc -l
+}
+
+sessions_are() {
+	[ "$(sessions)" = "$1" ]
+}

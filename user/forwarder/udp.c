@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forwarder/udp.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/timer.h"
+#include "forwarder/forwarder.h"
+#include "forwarder/rules.h"
+
+/* Newcomers and those behind them wait so long for sockets of the container. */
+#define PAUSE_MS 100
+
+/* When none came, newcomers are dropped so long, and the others served. */
+#define STARVED_MS 100
+
+/* So many may end in one turn of the loop. */
+#define EXPIRE_BATCH 256
+
+void udp_tick(struct udp *u)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	u->now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static uint64_t timeout_of(const struct udp *u, int state)
+{
+	return 1000ull * (state == UDP_REPLIED ? u->limits.timeout_stream :
+						 u->limits.timeout);
+}
+
+/* Sets the timer to when the next session may end. */
+static void arm(struct udp *u)
+{
+	uint64_t next = UINT64_MAX, at;
+
+	for (int i = 0; i < UDP_STATES; i++) {
+		if (TAILQ_EMPTY(&u->idle[i]))
+			continue;
+		at = TAILQ_FIRST(&u->idle[i])->seen + timeout_of(u, i);
+		next = at < next ? at : next;
+	}
+	u->timer_at = next;
+	if (next != UINT64_MAX)
+		timer_set(&u->timer, next > u->now ? (long)(next - u->now) : 1);
+}
+
+static void session_free(struct forwarder *f, struct udp_session *s)
+{
+	udp_table_remove(&f->udp.table, &s->entry);
+	TAILQ_REMOVE(&f->udp.idle[s->state], s, idle);
+	f->udp.unreplied -= s->state == UDP_UNREPLIED;
+	s->listener->rule->udp_sessions--;
+	loop_del(&s->source);
+	fd_close(s->source.fd);
+	free(s);
+}
+
+static void touch(struct udp *u, struct udp_session *s, enum udp_state state)
+{
+	bool is_first_reply = s->state != state;
+
+	TAILQ_REMOVE(&u->idle[s->state], s, idle);
+	u->unreplied -= is_first_reply;
+	s->state = (uint8_t)state;
+	s->seen = u->now;
+	TAILQ_INSERT_TAIL(&u->idle[state], s, idle);
+	if (is_first_reply && u->now + timeout_of(u, state) < u->timer_at)
+		arm(u);
+}
+
+static void expire(struct forwarder *f)
+{
+	struct udp *u = &f->udp;
+	struct udp_session *s;
+	int n = 0;
+
+	for (int i = 0; i < UDP_STATES; i++)
+		while ((s = TAILQ_FIRST(&u->idle[i])) && n++ < EXPIRE_BATCH &&
+		       s->seen + timeout_of(u, i) <= u->now)
+			session_free(f, s);
+}
+
+static void on_timer(struct loop_source *source, uint32_t events)
+{
+	struct udp *u = (void *)((char *)source - offsetof(struct udp, timer));
+	struct forwarder *f = (void *)((char *)u - offsetof(struct forwarder, udp));
+
+	if (!timer_expired(source))
+		return;
+	udp_tick(u);
+	if (!TAILQ_EMPTY(&u->paused) && f->started) {
+		if (!udp_room(f))
+			u->starved_until = u->now + STARVED_MS;
+		udp_listeners_resume(f);
+	}
+	expire(f);
+	arm(u);
+}
+
+static void on_reply(struct loop_source *source, uint32_t events)
+{
+	struct udp_session *s = (struct udp_session *)source;
+	struct udp_listener *l = s->listener;
+	struct forwarder *f = l->forwarder;
+	struct udp_batch *b = &f->udp.batch;
+	struct udp_to to;
+	int n;
+
+	n = udp_batch_recv(b, source->fd, UDP_BATCH_MAX);
+	if (n < 0 && n != -EAGAIN)
+		log_debug("udp: the container answers: %s", errno_text(n));
+	if (n <= 0)
+		return;
+	for (int i = 0; i < n; i++) {
+		b->messages[i].next = i < n - 1 ? i + 1 : -1;
+		l->rule->counts.down.relayed += b->messages[i].len;
+	}
+	udp_listener_to(l, &s->entry.key, &to);
+	udp_batch_send(b, l->source.fd, &to, 0, &s->largest_down);
+	udp_tick(&f->udp);
+	touch(&f->udp, s, UDP_REPLIED);
+}
+
+void udp_session_send(struct forwarder *f, struct udp_session *s)
+{
+	static const struct udp_to connected;
+	int first = s->first;
+
+	s->first = s->last = -1;
+	udp_batch_send(&f->udp.batch, s->source.fd, &connected, first, &s->largest_up);
+	touch(&f->udp, s, s->state);
+}
+
+/*
+ * The session that was idle longest ends. Whoever invents addresses gets half
+ * of all there can be: then those without a reply push each other out.
+ */
+static bool make_room(struct forwarder *f)
+{
+	struct udp *u = &f->udp;
+	struct udp_session *s = NULL;
+
+	if (2 * u->unreplied <= u->table.n)
+		s = TAILQ_FIRST(&u->idle[UDP_REPLIED]);
+	if (!s)
+		s = TAILQ_FIRST(&u->idle[UDP_UNREPLIED]);
+	/* not one whose messages are about to be sent */
+	if (!s || s->first >= 0)
+		return false;
+	session_free(f, s);
+	return true;
+}
+
+static bool make_room_within_limits(struct forwarder *f)
+{
+	struct udp *u = &f->udp;
+	unsigned long max = forwarder_udp_max(f);
+
+	if (max > u->limits.sessions)
+		max = u->limits.sessions;
+	if (u->table.n < max)
+		return true;
+	if (log_allowed(&u->full_limit))
+		log_warn("udp: %zu sessions are open, the limit is %lu (--udp-sessions, and the "
+			 "limit of open files): the one that is idle longest makes room for "
+			 "a new one", u->table.n, max);
+	return make_room(f);
+}
+
+/* A socket of the container, connected to its port; or -errno. */
+static int open_socket(struct forwarder *f, struct udp_listener *l,
+		       const struct addr *target)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(target, l->container_port, &ss);
+	int fd = connector_take(&f->connector, target, true), r;
+
+	if (fd < 0)
+		return fd;
+	r = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+	/* no port is free there */
+	if (r == -EAGAIN && make_room(f))
+		r = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+	if (r >= 0)
+		return fd;
+	fd_close(fd);
+	return r;
+}
+
+static struct udp_session *session_new(struct forwarder *f, struct udp_listener *l,
+				       const struct udp_key *key, sa_family_t family, int fd)
+{
+	struct udp *u = &f->udp;
+	struct udp_session *s = malloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	*s = (struct udp_session){
+		.entry.key = *key,
+		.listener = l,
+		.family = (uint8_t)family,
+		.seen = u->now,
+		.largest_up = UINT16_MAX,
+		.largest_down = UINT16_MAX,
+		.first = -1,
+		.last = -1,
+	};
+	if (loop_add(&f->loop, &s->source, fd, EPOLLIN, on_reply) < 0 ||
+	    udp_table_insert(&u->table, &s->entry) < 0) {
+		loop_del(&s->source);
+		free(s);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&u->idle[UDP_UNREPLIED], s, idle);
+	u->unreplied++;
+	l->rule->udp_sessions++;
+	l->rule->counts.accepted++;
+	if (u->now + timeout_of(u, UDP_UNREPLIED) < u->timer_at)
+		arm(u);
+	return s;
+}
+
+struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
+				   const struct udp_key *key)
+{
+	struct udp_entry *entry = udp_table_find(&f->udp.table, key);
+	const struct addr *target;
+	struct udp_session *s;
+	int fd;
+
+	if (entry)
+		return (void *)((char *)entry - offsetof(struct udp_session, entry));
+	if (!make_room_within_limits(f))
+		return NULL;
+	target = forwarder_target(f, IN6_IS_ADDR_V4MAPPED(&key->client) ? AF_INET : AF_INET6);
+	fd = open_socket(f, l, target);
+	if (fd < 0) {
+		if (log_allowed(&f->udp.starved_limit))
+			log_warn("udp: no socket for a new client: %s", errno_text(fd));
+		return NULL;
+	}
+	s = session_new(f, l, key, target->family, fd);
+	if (!s)
+		fd_close(fd);
+	return s;
+}
+
+unsigned int udp_room(struct forwarder *f)
+{
+	const struct addr *targets[] = { &f->target4, &f->target6 };
+	unsigned int room = UDP_BATCH_MAX, n;
+	bool starved = f->udp.starved_until > f->udp.now;
+
+	if (!f->started)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		if (!targets[i]->family)
+			continue;
+		n = connector_has(&f->connector, targets[i], true);
+		if (!n && !starved)
+			connector_fill(&f->connector, targets[i], true);
+		room = n < room ? n : room;
+	}
+	return room || !starved ? room : UDP_BATCH_MAX;
+}
+
+void udp_pause_begins(struct forwarder *f)
+{
+	if (!f->started)
+		return;
+	timer_set(&f->udp.timer, PAUSE_MS);
+	f->udp.timer_at = f->udp.now + PAUSE_MS;
+}
+
+void udp_refilled(struct forwarder *f, int error)
+{
+	struct udp *u = &f->udp;
+
+	udp_tick(u);
+	u->starved_until = error ? u->now + STARVED_MS : 0;
+	if (error && log_allowed(&u->starved_limit))
+		log_warn("udp: socket in the container: %s: new clients are not served until "
+			 "there is one again", errno_text(error));
+	if (f->started && !f->draining)
+		udp_listeners_resume(f);
+}
+
+void udp_forget(struct forwarder *f, const struct rule *rule, sa_family_t family)
+{
+	struct udp_session *s, *next;
+
+	if (rule && !rule->udp_sessions)
+		return;
+	for (int i = 0; i < UDP_STATES; i++) {
+		for (s = TAILQ_FIRST(&f->udp.idle[i]); s; s = next) {
+			next = TAILQ_NEXT(s, idle);
+			if ((!rule || s->listener->rule == rule) &&
+			    (!family || s->family == family))
+				session_free(f, s);
+		}
+	}
+}
+
+int udp_init(struct forwarder *f)
+{
+	struct udp *u = &f->udp;
+	uint64_t secret[2];
+
+	u->timer_at = UINT64_MAX;
+	for (int i = 0; i < UDP_STATES; i++)
+		TAILQ_INIT(&u->idle[i]);
+	TAILQ_INIT(&u->listeners);
+	TAILQ_INIT(&u->paused);
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		return -EIO;
+	udp_table_init(&u->table, secret);
+	return timer_add(&f->loop, &u->timer, on_timer);
+}
+
+void udp_start(struct forwarder *f)
+{
+	if (TAILQ_EMPTY(&f->udp.listeners) && TAILQ_EMPTY(&f->udp.paused))
+		return;
+	udp_tick(&f->udp);
+	udp_room(f);
+	udp_listeners_resume(f);
+}
+
+void udp_done(struct forwarder *f)
+{
+	udp_table_done(&f->udp.table);
+	timer_done(&f->udp.timer);
+}
