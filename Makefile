@@ -38,6 +38,9 @@ TEST_OBJS := $(PEER_OBJS) $(TWIN_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(BPF_TESTS
 PEER := $(if $(PEER_OBJS),$(O)/tests/peer)
 TWIN := $(if $(TWIN_OBJS),$(O)/tests/twin)
 TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.sh tests/e2e/*.bats))
+# What check-kernels runs, whatever is there of it: a guest without KVM is slow.
+KERNELS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt \
+	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh)) tests/kernels/log.sh
 MAN := $(patsubst user/man/%.scd,$(O)/man/%.gz,$(wildcard user/man/*.scd))
 
 all: $(O)/portshunt ## build the program
@@ -113,12 +116,22 @@ check-soak: ## 10 GiB each way under churn and 200 stopped readers; SOAK_MB=1024
 	@tests/tools/deps.sh build run test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-soak
 
+check-kernels: ## what depends on the kernel, on Debian's in qemu; KERNEL_DEB=FILE: on another
+	@tests/tools/deps.sh build run test kernels
+	@$(MAKE) --no-print-directory -j$(JOBS) run-kernels
+
 run-check: $(TWIN) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
 run-servers: TESTS := $(wildcard tests/servers/*.bats)
 run-soak: TESTS := $(wildcard tests/soak/*.bats)
 run-soak: export TEST_TIMEOUT ?= 3600
 
-RUNS := run-check run-servers run-soak
+run-kernels: $(TWIN) $(KERNEL) $(BPF_TESTS)
+run-kernels: TESTS := $(KERNELS)
+run-kernels: RUN := tests/kernels/run.sh
+
+RUNS := run-check run-servers run-soak run-kernels
+RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,soak}/*' \
+	--rules 'par=**' --exec tests/tools/run-test.sh
 $(RUNS): export PORTSHUNT = $(abspath $(O))/portshunt
 $(RUNS): export PEER = $(abspath $(O))/tests/peer
 $(RUNS): export TWIN = $(abspath $(O))/tests/twin
@@ -127,8 +140,7 @@ $(RUNS): export STRICT := $(STRICT)
 $(RUNS): export SAN := $(SAN)
 $(RUNS): export V := $(V)
 $(RUNS): all $(PEER)
-	@prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,soak}/*' --rules 'par=**' \
-		--exec tests/tools/run-test.sh $(TESTS)
+	@$(RUN) $(TESTS)
 
 bench: ## compare the datapaths with rootlessport and pasta
 	@tests/tools/deps.sh build run test
@@ -176,6 +188,6 @@ help: ## this list
 	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
 
 FORCE:
-.PHONY: all compile_commands.json check check-san check-servers check-soak $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
+.PHONY: all compile_commands.json check check-san check-servers check-soak check-kernels $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)
