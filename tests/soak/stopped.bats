@@ -33,9 +33,10 @@ available() {
 	echo $(($(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo) * 1024))
 }
 
-# The machine does other things besides: what stays would be some GB.
+# No connection is left, and what they held is free; the machine does other things besides.
 memory_is_back() {
-	[ "$(tcp_memory)" -le $((tcp_before + 32 * MB)) ] &&
+	[ -z "$(nsenter --net="$ns" ss -Htn)" ] &&
+		[ "$(tcp_memory)" -le $((tcp_before + 256 * MB)) ] &&
 		[ "$(available)" -ge $((available_before - 512 * MB)) ]
 }
 
@@ -77,6 +78,7 @@ stopped() {
 	peer_kill server
 	if ! eventually 30 memory_is_back; then
 		echo "TCP memory: $tcp_before before, $(tcp_memory) after"
+		nsenter --net="$ns" ss -Htn | head
 		echo "available: $available_before before, $(available) after"
 		return 1
 	fi
