@@ -22,6 +22,7 @@ ways=(splice)
 # What twin is told of each way.
 declare -A options=(
 	[splice]=""
+	[sockmap]=""
 	[shunt]="--shunt --mode=nonblocking,blocking,evicted"
 	[shunt_turned]="--shunt --mode=turned --patience=1000"
 	[shunt_lowat]="--shunt --mode=nonblocking"
@@ -34,7 +35,6 @@ known=(
 	"shunt*: send from a bad address, nonblocking" "tcp_bpf_sendmsg() says 0, not EFAULT"
 	"shunt*: recv of nothing, nonblocking" "tcp_bpf_recvmsg() says 0, not EAGAIN"
 	"shunt*: MSG_ZEROCOPY, set late, nonblocking" "the first send is completed twice"
-	"shunt*: SO_TIMESTAMPING, nonblocking" "what is redirected is not stamped"
 )
 
 skip() {
@@ -50,6 +50,10 @@ attach() {
 
 way_splice() {
 	attach splice
+}
+
+way_sockmap() {
+	attach sockmap
 }
 
 way_shunt() {

@@ -253,15 +253,19 @@ static void zerocopy_off(struct end *e)
 	say(e, "completion: %s", res(completed(e, &next)));
 }
 
+static void timestamps_on(struct end *e)
+{
+	option(e, SOL_SOCKET, SO_TIMESTAMPING,
+	       SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_SOFTWARE |
+		       SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY);
+}
+
 /* When was it sent, when acknowledged? */
 static void timestamps(struct end *e)
 {
 	char answer[6], control[512];
 	int n = 0;
 
-	option(e, SOL_SOCKET, SO_TIMESTAMPING,
-	       SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_SOFTWARE |
-		       SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY);
 	for (int i = 0; i < 5; i++) {
 		send_stream(e, 100000, 30000, send_plainly);
 		say(e, "answer: %s", res(get_full(e, answer, sizeof(answer))));
@@ -276,6 +280,12 @@ static void timestamps(struct end *e)
 			nap();
 	}
 	say(e, "timestamps: %s", n ? "some" : "none");
+}
+
+static void timestamps_later(struct end *e)
+{
+	timestamps_on(e);
+	timestamps(e);
 }
 
 /* recvmsg(2) says how much is left. */
@@ -322,7 +332,8 @@ const struct kase option_cases[] = {
 	{ "MSG_ZEROCOPY", IN_ALL | NOT_CAPTURED, zerocopy, receives, zerocopy_on },
 	{ "MSG_ZEROCOPY, set late", IN_ALL, zerocopy_later, receives, NULL },
 	{ "MSG_ZEROCOPY, not set", IN_ALL, zerocopy_off, receives, NULL },
-	{ "SO_TIMESTAMPING", IN_ALL, timestamps, receives_100k, NULL },
+	{ "SO_TIMESTAMPING", IN_ALL | NOT_CAPTURED, timestamps, receives_100k, timestamps_on },
+	{ "SO_TIMESTAMPING, set late", IN_ALL, timestamps_later, receives_100k, NULL },
 	{ "TCP_INQ", IN_ALL, inq, sends_5, NULL },
 	{ NULL },
 };
