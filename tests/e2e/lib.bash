@@ -109,12 +109,13 @@ leaks_check() {
 
 # ---- waiting --------------------------------------------------------------------------
 
-# eventually SECONDS COMMAND... - until COMMAND succeeds, looked at every 20 ms.
+# eventually SECONDS COMMAND... - until COMMAND succeeds, looked at every 20 ms. PATIENCE times
+# as many seconds on a slow machine.
 eventually() {
 	local end fraction=0000000
 
 	[[ $1 != *.* ]] || fraction=${1#*.}000000
-	end=$((${EPOCHREALTIME/./} + ${1%.*} * 1000000 + 10#${fraction:0:6}))
+	end=$((${EPOCHREALTIME/./} + (${1%.*} * 1000000 + 10#${fraction:0:6}) * ${PATIENCE:-1}))
 
 	shift
 	until "$@"; do

@@ -6,7 +6,7 @@ set -uo pipefail
 . /run/kernels/settings
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 # bulk data is to pass, it need not be much: everything takes ten times as long here
-export PEER_BULK_MB=16 TEST_TIMEOUT=1200
+export PEER_BULK_MB=16 TEST_TIMEOUT=1200 PATIENCE=10
 
 mounts() {
 	mount -t proc proc /proc
