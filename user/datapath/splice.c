@@ -63,6 +63,13 @@ static ssize_t send_some(struct flow *f, const void *data, size_t len, int flags
 {
 	ssize_t n = send(f->to, data, len, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
 
+	/*
+	 * Our memory does not fault. Bytes that a sockmap passed on `to` make its
+	 * sk_forward_alloc negative, and where TCP's memory is short (tcp_mem)
+	 * tcp_wmem_schedule() takes that for a length. It is writable as before.
+	 */
+	if (n < 0 && errno == EFAULT)
+		return 0;
 	if (n < 0 && errno != EAGAIN)
 		return -errno;
 	if (n < (ssize_t)len)
@@ -166,6 +173,16 @@ static int keep_residue(struct flow *f, const char *data, size_t len)
 	return 0;
 }
 
+/* Returns 0, whether all of it found room or not, or -errno. */
+static int write_or_keep(struct flow *f, const char *data, size_t len)
+{
+	ssize_t sent = send_some(f, data, len, 0);
+
+	if (sent < 0 || sent == (ssize_t)len)
+		return sent < 0 ? (int)sent : 0;
+	return keep_residue(f, data + sent, len - (size_t)sent);
+}
+
 static bool stays_here(int fd)
 {
 	struct sockaddr_storage own, peer;
@@ -193,7 +210,7 @@ static void bound_queue(int fd)
 /* Each fill_*() returns the bytes read, 0 for "look again", or -errno. */
 static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 {
-	ssize_t n, sent;
+	ssize_t n;
 	int r;
 
 	if ((f->urgent || f->at_mark) && cross_mark(f))
@@ -223,15 +240,8 @@ static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 	 */
 	if (!f->bulk && !f->urgent && !f->hangup)
 		f->readable = false;
-	sent = send_some(f, s->buffer, (size_t)n, 0);
-	if (sent < 0)
-		return sent;
-	if (sent < n) {
-		r = keep_residue(f, (char *)s->buffer + sent, (size_t)(n - sent));
-		if (r < 0)
-			return r;
-	}
-	return n;
+	r = write_or_keep(f, s->buffer, (size_t)n);
+	return r < 0 ? r : n;
 }
 
 static ssize_t fill_by_pipe(struct splice *s, struct flow *f)
@@ -301,6 +311,27 @@ static int pump(struct splice *s, struct flow *f)
 		moved += (size_t)n;
 		f->reads++;
 	}
+}
+
+ssize_t flow_copy(struct splice *s, struct flow *f, size_t max, bool urgent)
+{
+	unsigned char *data = s->buffer;
+	ssize_t n;
+	int r;
+
+	r = flush(s, f);
+	if (r <= 0 || !max)
+		return r < 0 ? r : 0;
+	n = recv(f->from, data, max < SPLICE_BUFFER ? max : SPLICE_BUFFER, MSG_DONTWAIT);
+	if (n <= 0)
+		return n < 0 && errno != EAGAIN ? -errno : 0;
+	if (urgent) {
+		f->urgent_byte = data[0];
+		r = flush(s, f);
+	} else {
+		r = write_or_keep(f, s->buffer, (size_t)n);
+	}
+	return r < 0 ? r : n;
 }
 
 bool flow_was_reset(const struct flow *f)

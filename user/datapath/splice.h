@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <linux/types.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "datapath/pipe_pool.h"
 
@@ -75,3 +76,10 @@ void flow_done(struct splice *s, struct flow *f);
  * side should learn it by a reset.
  */
 int flow_pump(struct splice *s, struct flow *f);
+
+/*
+ * flow_copy - the same for sockets of which splice(2) and SIOCATMARK do not
+ * know what waits: at most @max bytes, after all that was read is written;
+ * @urgent: one byte, that is sent as urgent. Returns what was read or -errno.
+ */
+ssize_t flow_copy(struct splice *s, struct flow *f, size_t max, bool urgent);
