@@ -24,6 +24,7 @@ const char *datapath_name(enum datapath datapath);
 struct datapath_choice {
 	enum datapath datapath;
 	struct shunt *shunt; /* the owner is to close it; NULL: none */
+	struct sockmap *sockmap; /* the same */
 	char why[320];	     /* it is not a better one; "" when there is none */
 };
 
@@ -48,4 +49,5 @@ bool datapath_probe(size_t i, enum datapath *ret, struct probes *ret_probes);
  * datapath can be used: with @all, also when it shows.
  */
 void probe_shunt(struct probes *probes, bool all, struct datapath_choice *keep);
+void probe_sockmap(struct probes *probes, bool all, struct datapath_choice *keep);
 void probe_splice(struct probes *probes, bool all, struct datapath_choice *keep);

@@ -20,6 +20,7 @@ static const struct way {
 	bool is_for_auto; /* it was measured to beat those that follow */
 } ways[] = {
 	{ DATAPATH_SHUNT, probe_shunt, true },
+	{ DATAPATH_SOCKMAP, probe_sockmap, false },
 	{ DATAPATH_SPLICE, probe_splice, true },
 };
 
@@ -93,9 +94,7 @@ int datapath_open(enum datapath wanted, struct datapath_choice *ret, struct erro
 	for (size_t i = 0; i < N_WAYS; i++)
 		if (ways[i].datapath == wanted)
 			return insist(&ways[i], ret, err);
-	return error_set(err, -EOPNOTSUPP,
-			 "datapath %s is not built yet: use --datapath=splice, shunt or auto",
-			 datapath_name(wanted));
+	return -EINVAL;
 }
 
 bool datapath_probe(size_t i, enum datapath *ret, struct probes *ret_probes)

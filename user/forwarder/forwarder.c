@@ -206,7 +206,12 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 	f->capturer.shunt = f->choice.shunt;
 	if (f->capturer.shunt)
 		f->capturer.tools = shunt_tools(f->capturer.shunt);
-	return sandbox_enter(f->capturer.shunt != NULL);
+	if (f->choice.sockmap) {
+		r = kernel_relay_setup(f, f->choice.sockmap, err);
+		if (r < 0)
+			return r;
+	}
+	return sandbox_enter(f->capturer.shunt || f->choice.sockmap);
 }
 
 static bool is_of_family(const struct pair *pair, const void *family)
@@ -367,6 +372,8 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 	udp_done(&f);
 	timer_done(&f.timer);
 	capturer_done(&f.capturer);
+	kernel_relay_done(&f);
+	sockmap_close(f.choice.sockmap);
 	rules_done(&f);
 	loop_done(&f.loop);
 	splice_done(&f.splice);

@@ -27,6 +27,7 @@ struct forwarder {
 	struct splice splice;
 	struct datapath_choice choice;
 	struct capturer capturer;
+	struct kernel_relays relays;
 	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
 	struct listener_list listeners, paused;
 	struct rules rules;

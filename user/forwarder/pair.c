@@ -26,6 +26,7 @@ static void pair_free(struct pair *pair)
 	loop_forget(&pair->container.source);
 	fd_close(pair->up.from);
 	fd_close(pair->up.to);
+	kernel_relay_close(pair);
 	free(pair);
 	forwarder_pair_gone(forwarder);
 }
@@ -54,8 +55,10 @@ static void discard_unread(int fd)
 }
 
 /* What can be written without waiting, to a bound that any socket's queue is under. */
-static void pump_out(struct pair *pair, struct flow *flow)
+static void pump_out(struct pair *pair, struct flow *flow, bool wait)
 {
+	if (kernel_relay_settle(pair, flow, wait))
+		return;
 	for (int i = 0; i < 64; i++)
 		if (flow_pump(&pair->forwarder->splice, flow) != FLOW_MORE)
 			break;
@@ -64,8 +67,8 @@ static void pump_out(struct pair *pair, struct flow *flow)
 void pair_finish(struct pair *pair)
 {
 	if (pair->state == PAIR_OPEN) {
-		pump_out(pair, &pair->up);
-		pump_out(pair, &pair->down);
+		pump_out(pair, &pair->up, true);
+		pump_out(pair, &pair->down, true);
 	}
 	shutdown(pair->up.from, SHUT_WR);
 	shutdown(pair->up.to, SHUT_WR);
@@ -74,33 +77,47 @@ void pair_finish(struct pair *pair)
 	pair_free(pair);
 }
 
-/* Edge-triggered EPOLLOUT costs a wake-up at the start; most never block. */
-static int want_out(struct leg *leg)
+int pair_watch(struct leg *leg)
 {
+	uint32_t events = leg->relayed ? EPOLLRDHUP | EPOLLET : LEG_EVENTS;
+
+	return loop_mod(&leg->source, events | (leg->wants_out ? EPOLLOUT : 0));
+}
+
+/* Edge-triggered EPOLLOUT costs a wake-up at the start; most never block. */
+int pair_want_out(struct pair *pair, struct flow *flow)
+{
+	struct leg *leg = flow == &pair->up ? &pair->container : &pair->client;
+
 	if (leg->wants_out)
 		return 0;
 	leg->wants_out = true;
-	return loop_mod(&leg->source, LEG_EVENTS | EPOLLOUT);
+	return pair_watch(leg);
 }
 
 /*
  * Returns -errno when the pair is broken. `*ended` is set once, with the FIN
  * passed on; the last FIN of a connection is left to close(2).
  */
-static int pump(struct pair *pair, struct flow *flow, struct leg *from,
-		struct leg *to, bool *ended, bool other_ended)
+static int pump(struct pair *pair, struct flow *flow, struct leg *from, bool *ended,
+		bool other_ended)
 {
 	int r;
 
 	if (*ended)
 		return 0;
+	r = kernel_relay_pump(pair, flow);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	r = flow_pump(&pair->forwarder->splice, flow);
 	if (r < 0)
 		return r;
 	if (r == FLOW_MORE)
 		loop_ready(&from->source);
 	if (r == FLOW_WAITS && !flow->writable)
-		return want_out(to);
+		return pair_want_out(pair, flow);
+	if (r == FLOW_WAITS && !flow_is_empty(flow))
+		return kernel_relay_retry(pair); /* send_some() of splice.c says why */
 	if (r == FLOW_ENDED) {
 		if (!other_ended && flow_was_reset(flow))
 			return -ECONNRESET;
@@ -112,28 +129,26 @@ static int pump(struct pair *pair, struct flow *flow, struct leg *from,
 }
 
 /* A broken side: what the other direction still holds goes out first. */
-static void break_up(struct pair *pair, int r)
+void pair_break(struct pair *pair, int r)
 {
 	log_debug("connection broken: %s", errno_text(r));
 	if (!pair->up_ended)
-		pump_out(pair, &pair->up);
+		pump_out(pair, &pair->up, false);
 	if (!pair->down_ended)
-		pump_out(pair, &pair->down);
+		pump_out(pair, &pair->down, false);
 	pair_abort(pair);
 }
 
-/* Returns false when the pair is gone. */
-static bool run(struct pair *pair)
+bool pair_run(struct pair *pair)
 {
 	int r;
 
-	r = pump(pair, &pair->up, &pair->client, &pair->container,
-		 &pair->up_ended, pair->down_ended);
+	r = pump(pair, &pair->up, &pair->client, &pair->up_ended, pair->down_ended);
 	if (r >= 0)
-		r = pump(pair, &pair->down, &pair->container, &pair->client,
-			 &pair->down_ended, pair->up_ended);
+		r = pump(pair, &pair->down, &pair->container, &pair->down_ended,
+			 pair->up_ended);
 	if (r < 0) {
-		break_up(pair, r);
+		pair_break(pair, r);
 		return false;
 	}
 	if (pair->down_ended && pair->up_ended) {
@@ -168,13 +183,18 @@ static void on_leg(struct leg *leg, uint32_t events, struct flow *out,
 			pair_abort(pair);
 		return;
 	}
+	if (pair->relay.broken ||
+	    ((events & EPOLLERR) && kernel_relay_breaks(pair)))
+		return;
 	/* an error that neither flow met, as one of them has to wait */
-	if (!run(pair))
+	if (!pair_run(pair))
 		return;
 	if (events & EPOLLERR)
-		break_up(pair, -ECONNRESET);
+		pair_break(pair, -ECONNRESET);
 	else if (pair->forwarder->capturer.shunt)
 		capture_consider(pair);
+	else if (pair->forwarder->relays.map)
+		kernel_relay_consider(pair);
 }
 
 static void on_client(struct loop_source *source, uint32_t events)

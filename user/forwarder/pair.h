@@ -27,6 +27,7 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "datapath/splice.h"
+#include "forwarder/kernel_relay.h"
 
 struct capture;
 struct forwarder;
@@ -37,6 +38,7 @@ enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
 struct leg {
 	struct loop_source source;
 	struct pair *pair;
+	bool relayed;	/* the kernel has what it receives: only its end is watched */
 	bool wants_out; /* EPOLLOUT is watched: only once a write has blocked */
 };
 
@@ -50,6 +52,7 @@ struct pair {
 	bool up_ended, down_ended;
 	struct leg client, container;
 	struct flow up, down;
+	struct kernel_relay relay;
 	bool up_tried, down_tried; /* to be captured */
 	struct capture *capture;   /* NULL: on splice alone */
 };
@@ -71,3 +74,17 @@ void pair_start(struct rule *rule, int client_fd, int container_fd,
  */
 void pair_abort(struct pair *pair);
 void pair_finish(struct pair *pair);
+
+/* What the kernel's relay needs of a pair; see kernel_relay.h. */
+
+/* pair_watch - for what its flows need now. Returns 0 or -errno. */
+int pair_watch(struct leg *leg);
+
+/* pair_want_out - @flow waits for room in its target. Returns 0 or -errno. */
+int pair_want_out(struct pair *pair, struct flow *flow);
+
+/* pair_run - move what can be moved. Returns false when the pair is gone. */
+bool pair_run(struct pair *pair);
+
+/* pair_break - end it with a reset, after what the other direction holds. */
+void pair_break(struct pair *pair, int r);
