@@ -10,7 +10,7 @@
 
 #include "kernel/socket.h"
 
-#define LOWAT (512 * 1024)
+#define LOWAT (256 * 1024)
 
 static char block[64 * 1024];
 
