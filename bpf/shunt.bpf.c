@@ -29,6 +29,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SOL_SOCKET 1
 #define SO_SNDBUF 7
 #define SOCK_SNDBUF_LOCK 1
+#define SOCK_NOSPACE 2
 
 /* A and B, without a program: where to redirect to, and where to look. */
 struct {
@@ -84,6 +85,9 @@ static __always_inline int has_room(struct sock *target, __u32 size)
 	__u64 sndbuf = (__u32)BPF_CORE_READ(target, sk_sndbuf);
 	__u64 queued = (__u32)BPF_CORE_READ(target, sk_wmem_queued);
 
+	/* a push failed since there was room last: for want of memory */
+	if (BPF_CORE_READ(target, sk_socket, flags) & (1UL << SOCK_NOSPACE))
+		return 0;
 	return queued + size + 128 < sndbuf - sndbuf / 4;
 }
 

@@ -8,10 +8,12 @@
  * tests/bpf/shunt.c has the rules one by one; these are about the kernel.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -131,14 +133,20 @@ static int provoke(struct line *l, struct probe *p)
 {
 	static const char block[65536];
 	const int little = 1;
-	int i;
+	int unsent = 0;
+	char c;
 
-	setsockopt(A(l), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &little, sizeof(little));
-	for (i = 0; i < WRITES_MAX; i++)
-		if (send(C(l), block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	for (int i = 0; i < WRITES_MAX && !unsent; i++) {
+		/* MSG_EOR: the next bytes are no part of this segment */
+		if (send(C(l), block, sizeof(block),
+			 MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR) < 0)
 			break;
-	/* a small net.ipv4.tcp_wmem makes the room check refuse before that */
-	if (i < WRITES_MAX && recv(B(l), &i, 1, MSG_DONTWAIT | MSG_PEEK) < 0)
+		ioctl(A(l), SIOCOUTQNSD, &unsent);
+	}
+	/* bytes that are unsent are a reason to wait now, and the check is not told */
+	setsockopt(A(l), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &little, sizeof(little));
+	if (unsent && send(C(l), block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+	    recv(B(l), &c, 1, MSG_DONTWAIT | MSG_PEEK) < 0)
 		return 0;
 	probe_set(p, PROBE_IMPOSSIBLE, "", "no redirection into a full socket can be provoked");
 	return -1;
