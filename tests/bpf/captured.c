@@ -51,7 +51,7 @@ static void test_rescue(struct shunt *shunt)
 	tap_edge(epoll, 0, "so that no edge will come by itself");
 	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "a rescue is asked for");
 	tap_ok(!shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "once");
-	tap_is(shunt_walk(&tools), 0, "and made");
+	tap_ok(shunt_walk(&tools) > 0, "and made");
 	tap_edge(epoll, EPOLLOUT, "the edge is there");
 	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "the next one can be asked for");
 	tap_ok(say(C(&b), "relayed") && waits_for(B(&b), "relayed"),
@@ -105,7 +105,7 @@ static int shrunk(struct shunt *shunt, struct bench *b)
 	struct shunt_tools tools = shunt_tools(shunt);
 
 	tap_ok(shunt_ask(shunt, &b->pair.down, SHUNT_ASK_SHRINK), "a short queue is asked for");
-	tap_is(shunt_walk(&tools), 0, "and made");
+	tap_ok(shunt_walk(&tools) > 0, "and made");
 	return sndbuf_of(C(b));
 }
 

@@ -94,8 +94,8 @@ void shunt_watch(struct shunt *s, const struct shunt_side *side, bool on);
  * shunt_ask - note what the next walk is to do to the sender of @side; false
  * when it is noted already.
  * shunt_walk - do it to all senders of this process's network namespace, whose
- * sockets it walks: some 3 ns for each bucket of the kernel's table, 1 ms.
- * Returns 0 or -errno.
+ * sockets it walks: 1 ms for the kernel's table, and more with many sockets.
+ * Returns the ms that it took, rounded up, or -errno.
  */
 bool shunt_ask(struct shunt *s, const struct shunt_side *side,
 	       enum shunt_ask what);

@@ -48,6 +48,7 @@ struct capturer {
 	struct loop_source outs_source;
 	struct loop_source walk_timer, tick_timer;
 	uint64_t walk_next; /* CLOCK_MONOTONIC, ms */
+	long walk_pause;    /* ms */
 	bool walk_here, walk_there;
 	LIST_HEAD(captive_list, captive) watched;
 	unsigned long n_watched;
@@ -76,8 +77,12 @@ void capture_tell(struct capturer *c, const char *who, int result);
 
 /* The other files' parts of it. */
 
-/* walk_ask - what only a walk over all sockets can do to the sender; walk.c. */
+/*
+ * walk_ask - what only a walk over all sockets can do to the sender; walk.c.
+ * walk_done - one took @ms, or failed with -errno.
+ */
 void walk_ask(struct captive *captive, enum shunt_ask what);
+void walk_done(struct capturer *c, int ms);
 int walk_init(struct capturer *c, struct loop *loop);
 
 /* watch_start - harmless when it is watched. watch_stop - likewise; watch.c. */

@@ -55,6 +55,10 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		c->captured(c, reply.result);
 		return;
 	}
+	if (reply.type == CONNECTOR_WALK) {
+		c->walked(c, reply.result);
+		return;
+	}
 	if (reply.released)
 		on_released(c, reply.family, reply.udp, reply.result);
 	else

@@ -19,7 +19,7 @@ enum connector_request_type {
 	CONNECTOR_SOCKETS,
 	CONNECTOR_TOOLS,   /* with the descriptors of struct shunt_tools; no reply */
 	CONNECTOR_CAPTURE, /* of the sender of a flow */
-	CONNECTOR_WALK,    /* for the flows that are marked; no reply */
+	CONNECTOR_WALK,    /* for the flows that are marked */
 };
 
 struct connector_request {
@@ -40,7 +40,8 @@ struct connector_reply {
 	uint8_t family;
 	bool udp;
 	bool released;
-	int32_t result; /* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture() */
+	/* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture(); WALK: the ms that it took */
+	int32_t result;
 };
 
 #define CONNECTOR_BATCH 32
@@ -60,6 +61,7 @@ struct connector {
 	/* @error: 0 or -errno */
 	void (*refilled)(struct connector *c, sa_family_t family, bool udp, int error);
 	void (*captured)(struct connector *c, int result);
+	void (*walked)(struct connector *c, int ms);
 	void (*lost)(struct connector *c); /* the netns child is gone */
 };
 

@@ -150,6 +150,14 @@ static void on_captured(struct connector *c, int result)
 	capture_tell(&f->capturer, "container", result);
 }
 
+static void on_walked(struct connector *c, int ms)
+{
+	struct forwarder *f =
+		(void *)((char *)c - offsetof(struct forwarder, connector));
+
+	walk_done(&f->capturer, ms);
+}
+
 static void on_netns_lost(struct connector *c)
 {
 	struct forwarder *f =
@@ -331,6 +339,7 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 	f->connector.refilled = on_refilled;
 	f->connector.lost = on_netns_lost;
 	f->connector.captured = on_captured;
+	f->connector.walked = on_walked;
 	f->fd_limit = fd_raise_nofile();
 	fd_set_nonblock(netns_fd);
 	r = splice_init(&f->splice);

@@ -13,8 +13,9 @@
 #include "forwarder/capture.h"
 #include "forwarder/forwarder.h"
 
-/* Not two walks within this time. */
+/* Not two walks within this time, nor within so many times what one takes. */
 #define WALK_MS 10
+#define WALK_SHARE 20
 
 static uint64_t now_ms(void)
 {
@@ -24,16 +25,22 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+void walk_done(struct capturer *c, int ms)
+{
+	long pause = ms > 0 ? (long)ms * WALK_SHARE : 0;
+
+	c->walk_pause = pause > WALK_MS ? pause : WALK_MS;
+	c->walk_next = now_ms() + (uint64_t)c->walk_pause;
+}
+
 static void walk(struct capturer *c)
 {
 	struct forwarder *f = (void *)((char *)c - offsetof(struct forwarder, capturer));
 
-	if (c->walk_here)
-		shunt_walk(&c->tools);
+	walk_done(c, c->walk_here ? shunt_walk(&c->tools) : 0);
 	if (c->walk_there)
 		connector_walk(&f->connector);
 	c->walk_here = c->walk_there = false;
-	c->walk_next = now_ms() + WALK_MS;
 }
 
 static void on_walk_timer(struct loop_source *source, uint32_t events)
@@ -61,7 +68,7 @@ void walk_ask(struct captive *captive, enum shunt_ask what)
 	if (now_ms() >= c->walk_next)
 		walk(c);
 	else
-		timer_set(&c->walk_timer, WALK_MS);
+		timer_set(&c->walk_timer, c->walk_pause);
 }
 
 int walk_init(struct capturer *c, struct loop *loop)

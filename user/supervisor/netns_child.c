@@ -80,6 +80,16 @@ static void capture(int to, const struct shunt_tools *tools,
 	fd_send(to, &reply, sizeof(reply), NULL, 0);
 }
 
+static void walk(int to, const struct shunt_tools *tools)
+{
+	struct connector_reply reply = {
+		.type = CONNECTOR_WALK,
+		.result = shunt_walk(tools),
+	};
+
+	fd_send(to, &reply, sizeof(reply), NULL, 0);
+}
+
 static void on_forwarder(struct loop_source *source, uint32_t events)
 {
 	struct netns_child *c =
@@ -111,7 +121,7 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 		capture(source->fd, &c->tools, &request);
 		break;
 	case CONNECTOR_WALK:
-		shunt_walk(&c->tools);
+		walk(source->fd, &c->tools);
 		break;
 	}
 	fd_close(fds[0]);
