@@ -31,8 +31,13 @@ void timer_done(struct loop_source *source)
 
 void timer_set(struct loop_source *source, long ms)
 {
+	timer_set_us(source, ms * 1000);
+}
+
+void timer_set_us(struct loop_source *source, long us)
+{
 	struct itimerspec when = {
-		.it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 },
+		.it_value = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 },
 	};
 
 	timerfd_settime(source->fd, 0, &when, NULL);

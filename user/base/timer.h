@@ -13,6 +13,7 @@ void timer_done(struct loop_source *source);
 
 /* timer_set - in @ms milliseconds from now, once; 0: not at all. */
 void timer_set(struct loop_source *source, long ms);
+void timer_set_us(struct loop_source *source, long us);
 
 /* timer_now - CLOCK_MONOTONIC, in milliseconds. */
 uint64_t timer_now(void);

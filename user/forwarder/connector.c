@@ -59,6 +59,11 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		c->walked(c, reply.result);
 		return;
 	}
+	if (reply.type == CONNECTOR_GAUGE) {
+		if (n)
+			c->gauge(c, reply.family, fds[0]);
+		return;
+	}
 	if (reply.released)
 		on_released(c, reply.family, reply.udp, reply.result);
 	else
@@ -155,6 +160,13 @@ int connector_capture(struct connector *c, const struct shunt_side *side)
 		.type = CONNECTOR_CAPTURE,
 		.side = *side,
 	};
+
+	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
+}
+
+int connector_gauge(struct connector *c, const struct addr *target)
+{
+	struct connector_request request = { .type = CONNECTOR_GAUGE, .target = *target };
 
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 }

@@ -20,6 +20,7 @@ enum connector_request_type {
 	CONNECTOR_TOOLS,   /* with the descriptors of struct shunt_tools; no reply */
 	CONNECTOR_CAPTURE, /* of the sender of a flow */
 	CONNECTOR_WALK,    /* for the flows that are marked */
+	CONNECTOR_GAUGE,   /* udp_gauge.h; one reply, with its descriptor or none */
 };
 
 struct connector_request {
@@ -62,6 +63,7 @@ struct connector {
 	void (*refilled)(struct connector *c, sa_family_t family, bool udp, int error);
 	void (*captured)(struct connector *c, int result);
 	void (*walked)(struct connector *c, int ms);
+	void (*gauge)(struct connector *c, sa_family_t family, int fd);
 	void (*lost)(struct connector *c); /* the netns child is gone */
 };
 
@@ -87,6 +89,9 @@ void connector_fill(struct connector *c, const struct addr *target, bool udp);
  * made for another target.
  */
 void connector_forget(struct connector *c, sa_family_t family, bool udp);
+
+/* connector_gauge - ask for a gauge of @target; `gauge` gets it. 0 or -errno. */
+int connector_gauge(struct connector *c, const struct addr *target);
 
 /* connector_has - how many sockets for @target are there to take now? */
 unsigned int connector_has(const struct connector *c, const struct addr *target, bool udp);

@@ -14,6 +14,7 @@
 #include "forwarder/report.h"
 #include "forwarder/rules.h"
 #include "forwarder/sandbox.h"
+#include "forwarder/udp_brake.h"
 
 /*
  * Never used for clients: prepared TCP and UDP sockets of both families,
@@ -158,6 +159,11 @@ static void on_walked(struct connector *c, int ms)
 	walk_done(&f->capturer, ms);
 }
 
+static void on_gauge(struct connector *c, sa_family_t family, int fd)
+{
+	udp_brake_gauge((void *)((char *)c - offsetof(struct forwarder, connector)), family, fd);
+}
+
 static void on_netns_lost(struct connector *c)
 {
 	struct forwarder *f =
@@ -240,6 +246,7 @@ static uint32_t set_target(struct forwarder *f, struct addr *target, const struc
 	connector_forget(&f->connector, family, false);
 	connector_forget(&f->connector, family, true);
 	udp_forget(f, NULL, family);
+	udp_brake_forget(f);
 	return rules_finish_some(f, is_of_family, &family);
 }
 
@@ -338,6 +345,7 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 	TAILQ_INIT(&f->paused);
 	f->connector.refilled = on_refilled;
 	f->connector.lost = on_netns_lost;
+	f->connector.gauge = on_gauge;
 	f->connector.captured = on_captured;
 	f->connector.walked = on_walked;
 	f->fd_limit = fd_raise_nofile();

@@ -167,7 +167,7 @@ int rule_open(struct forwarder *f, uint32_t id)
 		return -ENOENT;
 	rule->is_open = true;
 	listeners_resume(f);
-	udp_listeners_resume(f);
+	udp_listeners_release(&f->udp, &f->udp.paused);
 	return 0;
 }
 

@@ -59,6 +59,10 @@ static void session_free(struct forwarder *f, struct udp_session *s)
 	TAILQ_REMOVE(&f->udp.idle[s->state], s, idle);
 	f->udp.unreplied -= s->state == UDP_UNREPLIED;
 	s->listener->rule->udp_sessions--;
+	if (s->listener->last == s)
+		s->listener->last = NULL;
+	if (s->is_held)
+		TAILQ_REMOVE(&f->udp.braked_sessions, s, held);
 	loop_del(&s->source);
 	fd_close(s->source.fd);
 	free(s);
@@ -100,7 +104,7 @@ static void on_timer(struct loop_source *source, uint32_t events)
 	if (!TAILQ_EMPTY(&u->paused) && f->started) {
 		if (!udp_room(f))
 			u->starved_until = u->now + STARVED_MS;
-		udp_listeners_resume(f);
+		udp_listeners_release(u, &u->paused);
 	}
 	expire(f);
 	arm(u);
@@ -112,21 +116,28 @@ static void on_reply(struct loop_source *source, uint32_t events)
 	struct udp_listener *l = s->listener;
 	struct forwarder *f = l->forwarder;
 	struct udp_batch *b = &f->udp.batch;
+	uint64_t bytes = 0;
 	struct udp_to to;
+	unsigned int max;
 	int n;
 
-	n = udp_batch_recv(b, source->fd, UDP_BATCH_MAX);
+	udp_tick(&f->udp);
+	max = udp_brake_down(s);
+	if (!max)
+		return;
+	n = udp_batch_recv(b, source->fd, max);
 	if (n < 0 && n != -EAGAIN)
 		log_debug("udp: the container answers: %s", errno_text(n));
 	if (n <= 0)
 		return;
 	for (int i = 0; i < n; i++) {
 		b->messages[i].next = i < n - 1 ? i + 1 : -1;
-		l->rule->counts.down.relayed += b->messages[i].len;
+		bytes += b->messages[i].len;
 	}
+	l->rule->counts.down.relayed += bytes;
+	udp_brake_note_down(s, n, max, bytes);
 	udp_listener_to(l, &s->entry.key, &to);
 	udp_batch_send(b, l->source.fd, &to, 0, &s->largest_down);
-	udp_tick(&f->udp);
 	touch(&f->udp, s, UDP_REPLIED);
 }
 
@@ -248,6 +259,7 @@ struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
 			log_warn("udp: no socket for a new client: %s", errno_text(fd));
 		return NULL;
 	}
+	udp_brake_prepare(f);
 	s = session_new(f, l, key, target->family, fd);
 	if (!s)
 		fd_close(fd);
@@ -291,7 +303,7 @@ void udp_refilled(struct forwarder *f, int error)
 		log_warn("udp: socket in the container: %s: new clients are not served until "
 			 "there is one again", errno_text(error));
 	if (f->started && !f->draining)
-		udp_listeners_resume(f);
+		udp_listeners_release(u, &u->paused);
 }
 
 void udp_forget(struct forwarder *f, const struct rule *rule, sa_family_t family)
@@ -314,6 +326,7 @@ int udp_init(struct forwarder *f)
 {
 	struct udp *u = &f->udp;
 	uint64_t secret[2];
+	int r;
 
 	u->timer_at = UINT64_MAX;
 	for (int i = 0; i < UDP_STATES; i++)
@@ -323,7 +336,8 @@ int udp_init(struct forwarder *f)
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -EIO;
 	udp_table_init(&u->table, secret);
-	return timer_add(&f->loop, &u->timer, on_timer);
+	r = udp_brake_init(f);
+	return r < 0 ? r : timer_add(&f->loop, &u->timer, on_timer);
 }
 
 void udp_start(struct forwarder *f)
@@ -332,11 +346,12 @@ void udp_start(struct forwarder *f)
 		return;
 	udp_tick(&f->udp);
 	udp_room(f);
-	udp_listeners_resume(f);
+	udp_listeners_release(&f->udp, &f->udp.paused);
 }
 
 void udp_done(struct forwarder *f)
 {
 	udp_table_done(&f->udp.table);
 	timer_done(&f->udp.timer);
+	udp_brake_done(f);
 }

@@ -33,6 +33,7 @@
 #include "base/loop.h"
 #include "forwarder/protocol.h"
 #include "forwarder/udp_batch.h"
+#include "forwarder/udp_brake.h"
 #include "forwarder/udp_listener.h"
 #include "forwarder/udp_table.h"
 
@@ -45,6 +46,9 @@ struct udp_session {
 	struct udp_entry entry;
 	struct udp_listener *listener;
 	TAILQ_ENTRY(udp_session) idle; /* in udp->idle[state] */
+	TAILQ_ENTRY(udp_session) held; /* in udp->braked_sessions, if is_held */
+	bool is_held;
+	struct udp_brake brake;
 	uint64_t seen;		       /* CLOCK_MONOTONIC_COARSE, ms */
 	uint16_t largest_up, largest_down; /* in bursts: udp_batch_send() */
 	uint8_t state, family; /* of the container's address */
@@ -57,9 +61,12 @@ struct udp {
 	struct udp_table table;
 	struct udp_session_list idle[UDP_STATES];
 	unsigned int unreplied;
-	struct udp_listener_list listeners, paused;
+	struct udp_listener_list listeners, paused, braked;
+	struct udp_session_list braked_sessions;
 	struct udp_limits limits;
 	struct loop_source timer; /* the next timeout, or the end of a pause */
+	struct loop_source brake_timer;
+	struct udp_gauges gauges;
 	uint64_t timer_at;	/* ms; UINT64_MAX: not set */
 	uint64_t now;		/* of this turn, ms */
 	uint64_t starved_until; /* no sockets from the container's side; 0: there are */

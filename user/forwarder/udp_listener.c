@@ -116,40 +116,42 @@ void udp_listener_to(const struct udp_listener *l, const struct udp_key *key,
 	set_local(ret, key);
 }
 
-static void pause_listener(struct udp_listener *l)
+void udp_listener_hold(struct udp_listener *l, struct udp_listener_list *list)
 {
 	struct udp *u = &l->forwarder->udp;
 
-	if (l->is_paused || loop_mod(&l->source, 0) < 0)
+	if (l->held || loop_mod(&l->source, 0) < 0)
 		return;
-	l->is_paused = true;
+	l->held = list;
 	TAILQ_REMOVE(&u->listeners, l, entry);
-	TAILQ_INSERT_TAIL(&u->paused, l, entry);
+	TAILQ_INSERT_TAIL(list, l, entry);
 }
 
-void udp_listeners_resume(struct forwarder *f)
+void udp_listeners_release(struct udp *u, struct udp_listener_list *list)
 {
 	struct udp_listener *l;
 
-	while ((l = TAILQ_FIRST(&f->udp.paused))) {
+	while ((l = TAILQ_FIRST(list))) {
 		if (loop_mod(&l->source, EPOLLIN) < 0)
 			return;
-		l->is_paused = false;
-		TAILQ_REMOVE(&f->udp.paused, l, entry);
-		TAILQ_INSERT_TAIL(&f->udp.listeners, l, entry);
+		l->held = NULL;
+		TAILQ_REMOVE(list, l, entry);
+		TAILQ_INSERT_TAIL(&u->listeners, l, entry);
 	}
 }
 
 /*
- * Sorts the @n messages of the batch by session. Returns how many sessions;
+ * Sorts the @n messages, of @max, of the batch by session. Returns how many sessions;
  * those of a message that can have none are dropped.
  */
-static unsigned int sort(struct udp_listener *l, int n, struct udp_session **sessions)
+static unsigned int sort(struct udp_listener *l, int n, unsigned int max,
+			 struct udp_session **sessions)
 {
 	struct udp_batch *b = &l->forwarder->udp.batch;
 	struct udp_session *s = NULL;
 	struct udp_key key, last = { 0 };
 	unsigned int found = 0;
+	uint64_t bytes = 0;
 
 	for (int i = 0; i < n; i++) {
 		read_key(l, b, i, &key);
@@ -164,9 +166,12 @@ static unsigned int sort(struct udp_listener *l, int n, struct udp_session **ses
 		} else {
 			b->messages[s->last].next = i;
 		}
-		l->rule->counts.up.relayed += b->messages[i].len;
+		bytes += b->messages[i].len;
 		s->last = (int8_t)i;
 	}
+	l->rule->counts.up.relayed += bytes;
+	udp_brake_note_up(l, n, max, bytes);
+	l->last = s;
 	return found;
 }
 
@@ -175,38 +180,45 @@ static void on_datagrams(struct loop_source *source, uint32_t events)
 	struct udp_listener *l = (struct udp_listener *)source;
 	struct udp_session *sessions[UDP_BATCH_MAX];
 	struct forwarder *f = l->forwarder;
-	unsigned int room, n_sessions;
+	unsigned int room, max, n_sessions;
 	int n;
 
 	udp_tick(&f->udp);
 	room = l->rule->is_open ? udp_room(f) : 0;
 	if (!room) {
-		pause_listener(l);
+		udp_listener_hold(l, &f->udp.paused);
 		udp_pause_begins(f);
 		return;
 	}
-	n = udp_batch_recv(&f->udp.batch, source->fd, room);
+	max = udp_brake_up(l, l->last);
+	if (!max)
+		return;
+	max = max < room ? max : room;
+	n = udp_batch_recv(&f->udp.batch, source->fd, max);
 	if (n <= 0)
 		return;
-	n_sessions = sort(l, n, sessions);
+	n_sessions = sort(l, n, max, sessions);
 	for (unsigned int i = 0; i < n_sessions; i++)
 		udp_session_send(f, sessions[i]);
 }
 
-/* The socket's family, and of which addresses its datagrams tell. */
-static int set_up(int fd, sa_family_t *ret_family)
+/* What it is bound to, and of which addresses its datagrams tell. */
+static int set_up(struct udp_listener *l, int fd)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct addr at;
+	uint16_t port;
 	bool any;
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		return -errno;
-	addr_from_sockaddr(&ss, &at, NULL);
+	addr_from_sockaddr(&ss, &at, &port);
 	any = at.family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&at.v6) :
 				      at.v4.s_addr == INADDR_ANY;
-	*ret_family = ss.ss_family;
+	l->family = ss.ss_family;
+	l->address = at.family == AF_INET6 ? at.v6 : mapped(at.v4);
+	l->port = htons(port);
 	udp_take_bursts(fd);
 	return any ? udp_tell_local(fd, true, ss.ss_family == AF_INET6) : 0;
 }
@@ -225,7 +237,7 @@ int udp_listener_new(struct rule *rule, int fd, uint16_t container_port,
 		.rule = rule,
 		.container_port = container_port,
 	};
-	r = set_up(fd, &l->family);
+	r = set_up(l, fd);
 	if (r >= 0)
 		r = loop_add(&f->loop, &l->source, fd, EPOLLIN, on_datagrams);
 	if (r < 0) {
@@ -243,7 +255,7 @@ void udp_listener_free(struct udp_listener *l)
 {
 	struct udp *u = &l->forwarder->udp;
 
-	TAILQ_REMOVE(l->is_paused ? &u->paused : &u->listeners, l, entry);
+	TAILQ_REMOVE(l->held ? l->held : &u->listeners, l, entry);
 	LIST_REMOVE(l, of_rule);
 	l->forwarder->listeners_open--;
 	loop_del(&l->source);

@@ -11,10 +11,15 @@
 
 #include "base/loop.h"
 #include "forwarder/udp_batch.h"
+#include "forwarder/udp_brake.h"
 #include "forwarder/udp_table.h"
 
 struct forwarder;
 struct rule;
+struct udp;
+struct udp_session;
+
+TAILQ_HEAD(udp_listener_list, udp_listener);
 
 struct udp_listener {
 	struct loop_source source;
@@ -22,12 +27,15 @@ struct udp_listener {
 	struct rule *rule;
 	uint16_t container_port;
 	sa_family_t family;
-	bool is_paused;
-	TAILQ_ENTRY(udp_listener) entry; /* in udp->listeners or ->paused */
+	struct in6_addr address; /* that it is bound to, IPv4 as ::ffff:1.2.3.4 */
+	in_port_t port;		 /* network order */
+	struct udp_listener_list *held; /* udp->paused or ->braked; NULL: it is read */
+	TAILQ_ENTRY(udp_listener) entry; /* there, or in udp->listeners */
 	LIST_ENTRY(udp_listener) of_rule;
+	struct udp_session *last; /* of the latest batch */
+	struct udp_brake brake;
 };
 
-TAILQ_HEAD(udp_listener_list, udp_listener);
 LIST_HEAD(rule_udp_listeners, udp_listener);
 
 /*
@@ -41,8 +49,12 @@ int udp_listener_new(struct rule *rule, int fd, uint16_t container_port,
 /* udp_listener_free - it has no sessions any more. */
 void udp_listener_free(struct udp_listener *l);
 
-/* udp_listeners_resume - those that were paused read again. */
-void udp_listeners_resume(struct forwarder *f);
+/*
+ * udp_listener_hold - do not read from it, and put it into @list.
+ * udp_listeners_release - those of @list are read again.
+ */
+void udp_listener_hold(struct udp_listener *l, struct udp_listener_list *list);
+void udp_listeners_release(struct udp *u, struct udp_listener_list *list);
 
 /* udp_listener_to - how to send to the client of @key. */
 void udp_listener_to(const struct udp_listener *l, const struct udp_key *key,

@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "datapath/shunt.h"
 #include "forwarder/connector.h"
+#include "forwarder/udp_gauge.h"
 #include "supervisor/command.h"
 #include "supervisor/ipv6.h"
 #include "supervisor/mounts.h"
@@ -90,6 +91,19 @@ static void walk(int to, const struct shunt_tools *tools)
 	fd_send(to, &reply, sizeof(reply), NULL, 0);
 }
 
+/* Of another machine's sockets this namespace knows nothing. */
+static void supply_gauge(int to, const struct connector_request *request)
+{
+	struct connector_reply reply = {
+		.type = CONNECTOR_GAUGE,
+		.family = (uint8_t)request->target.family,
+	};
+	int fd = netns_has_address(&request->target) ? udp_gauge_open() : -1;
+
+	fd_send(to, &reply, sizeof(reply), &fd, fd >= 0);
+	fd_close(fd);
+}
+
 static void on_forwarder(struct loop_source *source, uint32_t events)
 {
 	struct netns_child *c =
@@ -110,6 +124,9 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 	switch (request.type) {
 	case CONNECTOR_SOCKETS:
 		supply_sockets(source->fd, &request);
+		break;
+	case CONNECTOR_GAUGE:
+		supply_gauge(source->fd, &request);
 		break;
 	case CONNECTOR_TOOLS:
 		fd_close(c->tools.capture_fd);
