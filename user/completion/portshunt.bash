@@ -4,12 +4,12 @@
 _portshunt() {
 	local cur prev words cword i command=
 	local both="--publish --network --slirp4netns --no-pivot-root --tmpdir --id --datapath
-		--child-ip --udp-timeout --udp-timeout-stream --udp-sessions --ready-fd --exit-fd --log-level --log-json --help"
+		--child-ip --udp-timeout --udp-timeout-stream --udp-sessions --control --ready-fd --exit-fd --log-level --log-json --help"
 
 	_init_completion -n =: || return
 	for ((i = 1; i < cword; i++)); do
 		case ${words[i]} in
-		run | attach | doctor)
+		run | attach | add | remove | list | stats | reload | doctor)
 			command=${words[i]}
 			break
 			;;
@@ -20,15 +20,18 @@ _portshunt() {
 	--datapath) COMPREPLY=($(compgen -W "auto shunt sockmap splice" -- "$cur")) && return ;;
 	--log-level) COMPREPLY=($(compgen -W "error warn info debug" -- "$cur")) && return ;;
 	--network) COMPREPLY=($(compgen -W "none slirp4netns" -- "$cur")) && return ;;
-	--netns | --slirp4netns) _filedir && return ;;
+	--netns | --slirp4netns | --control) _filedir && return ;;
 	--tmpdir) _filedir -d && return ;;
 	--pid) _pids && return ;;
-	-p | --publish | --id | --child-ip | --udp-* | --ready-fd | --exit-fd) return ;;
+	-p | --publish | --id | --child-ip | --udp-* | --ready-fd | --exit-fd | --host-port | --timeout) return ;;
 	esac
 
 	case $command in
-	'') COMPREPLY=($(compgen -W "run attach doctor --help --version" -- "$cur")) ;;
+	'') COMPREPLY=($(compgen -W "run attach add remove list stats reload doctor --help --version" -- "$cur")) ;;
 	attach) COMPREPLY=($(compgen -W "--netns --pid $both" -- "$cur")) ;;
+	add | list | reload) COMPREPLY=($(compgen -W "--control --json --help" -- "$cur")) ;;
+	remove) COMPREPLY=($(compgen -W "--control --json --id --host-port --drain --timeout --help" -- "$cur")) ;;
+	stats) COMPREPLY=($(compgen -W "--control --json --id --connections --help" -- "$cur")) ;;
 	doctor) COMPREPLY=($(compgen -W "--json --help" -- "$cur")) ;;
 	run)
 		# What follows the options is a command of its own.
@@ -36,7 +39,7 @@ _portshunt() {
 			case ${words[i]} in
 			--) ((i++)) && break ;;
 			-p | --publish | --network | --slirp4netns | --tmpdir | --id | --datapath | \
-				--child-ip | --udp-* | --ready-fd | --exit-fd | --log-level) ((i++)) ;;
+				--child-ip | --control | --udp-* | --ready-fd | --exit-fd | --log-level) ((i++)) ;;
 			-*) ;;
 			*) break ;;
 			esac
