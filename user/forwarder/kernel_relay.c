@@ -280,6 +280,18 @@ void kernel_relay_close(struct pair *pair)
 	sockmap_pair_close(relays->map, &pair->relay.sockets);
 }
 
+uint64_t kernel_relay_redirected(const struct pair *pair, bool up)
+{
+	const struct sockmap_pair *sockets = &pair->relay.sockets;
+	const struct sockmap_flow *k;
+
+	if (!sockets->is_open)
+		return 0;
+	k = sockmap_flow(pair->forwarder->relays.map,
+			 up ? SOCKMAP_UP(sockets) : SOCKMAP_DOWN(sockets));
+	return __atomic_load_n(&k->redirected, __ATOMIC_RELAXED);
+}
+
 int kernel_relay_setup(struct forwarder *f, struct sockmap *map, struct error *err)
 {
 	struct kernel_relays *k = &f->relays;

@@ -80,5 +80,8 @@ bool kernel_relay_settle(struct pair *pair, struct flow *flow, bool wait);
  */
 int kernel_relay_retry(struct pair *pair);
 
+/* kernel_relay_redirected - bytes of a direction that the kernel has put into the target. */
+uint64_t kernel_relay_redirected(const struct pair *pair, bool up);
+
 /* kernel_relay_close - after the pair's sockets were closed. */
 void kernel_relay_close(struct pair *pair);

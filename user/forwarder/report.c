@@ -35,7 +35,8 @@ static struct forwarder_bytes bytes_of(const struct pair *pair, bool up)
 
 	return (struct forwarder_bytes){
 		.relayed = up ? pair->up.bytes : pair->down.bytes,
-		.redirected = side ? shunt_redirected(shunt, side) : 0,
+		.redirected = side ? shunt_redirected(shunt, side) :
+				     kernel_relay_redirected(pair, up),
 	};
 }
 
