@@ -112,7 +112,7 @@ check-servers: ## run nginx, redis and PostgreSQL behind each datapath, DATAPATH
 	@tests/tools/deps.sh build run test servers
 	@$(MAKE) --no-print-directory -j$(JOBS) run-servers
 
-check-soak: ## 10 GiB each way under churn and 200 stopped readers; SOAK_MB=10240, STOPPED_MS=10000
+check-soak: ## 10 GiB each way under churn, 200 stopped readers, 10 000 rules; SOAK_MB=10240, STOPPED_MS=10000
 	@tests/tools/deps.sh build run test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-soak
 
@@ -122,7 +122,8 @@ check-kernels: ## what depends on the kernel, on Debian's in qemu; KERNEL_DEB=FI
 
 run-check: $(TWIN) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
 run-servers: TESTS := $(wildcard tests/servers/*.bats)
-run-soak: TESTS := $(wildcard tests/soak/*.bats)
+run-soak: TESTS := $(wildcard tests/soak/*.bats) tests/e2e/control_churn.bats
+run-soak: export CONTROL_CHURN ?= 10000
 run-soak: export TEST_TIMEOUT ?= 3600
 
 run-kernels: $(TWIN) $(KERNEL) $(BPF_TESTS)

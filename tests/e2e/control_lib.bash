@@ -77,3 +77,46 @@ added() {
 connection_open() {
 	exec {connection}<>"/dev/tcp/127.0.0.1/$port"
 }
+
+supervisor_fds() {
+	find "/proc/$portshunt_pid/fd" -mindepth 1 | wc -l
+}
+
+supervisor_kb() {
+	awk '/^Pss:/ { print $2 }' "/proc/$portshunt_pid/smaps_rollup"
+}
+
+# only_fds N - the supervisor has that many open
+only_fds() {
+	[ "$(supervisor_fds)" = "$1" ]
+}
+
+# streams_start PORT COUNT - COUNT connections that carry 1 MB each way and check it, and
+# others after them, until streams_stop; the servers are at port 7000 of $ns.
+streams_start() {
+	local args=(bulk --connections "$2" --bytes 1m)
+
+	mkfifo "$dir/streams.ready"
+	(
+		children_close_fds
+		set -e
+		while [ ! -e "$dir/streams.stop" ]; do
+			"$PEER" server "${args[@]}" --netns "$ns" --port 7000 --ready-fd 9 \
+				9>"$dir/streams.ready" >"$dir/streams.server" &
+			read -r _ <"$dir/streams.ready"
+			"$PEER" client "${args[@]}" 127.0.0.1 "$1" >"$dir/streams.client"
+			wait $!
+			echo >>"$dir/streams.rounds"
+		done
+	) 2>"$dir/streams.err" &
+	streams=$!
+	eventually 30 test -s "$dir/streams.rounds"
+}
+
+# streams_stop - fails when one byte was wrong, or one connection did not end in order
+streams_stop() {
+	: >"$dir/streams.stop"
+	wait "$streams" && return
+	cat "$dir/streams.err" "$dir/streams.server" "$dir/streams.client"
+	return 1
+}

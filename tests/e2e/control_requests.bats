@@ -264,6 +264,29 @@ ended() {
 	[ $(($(stat_of 1 up_redirected) + $(stat_of 1 up_relayed))) = $((20 << 20)) ]
 }
 
+@test "stats: what sockmap has redirected" {
+	control_start -p 7000 --datapath sockmap || skip "sockmap does not run here"
+	published 7000
+	peer_start server server bench --netns "$ns" --port 7000
+	peer_start client client rr --seconds 1 127.0.0.1 "$port"
+	peer_wait client
+	[ "$(stat_of 1 accepted)" -ge 1 ]
+	[ "$(stat_of 1 up_redirected)" -gt 0 ]
+	[ "$(stat_of 1 down_redirected)" -gt 0 ]
+	[ "$(stat_of 1 up_relayed)" -gt 0 ]
+}
+
+@test "a rule of both protocols: one free port, taken back whole" {
+	control_start
+	added 127.0.0.1::80/tcp,udp
+	[ "$(rules)" = "1 127.0.0.1:$port 80 tcp,udp 0 open" ]
+	[ -n "$(ss -Huan "sport = :$port")" ]
+	page "http://127.0.0.1:$port/"
+	control remove --id 1
+	not listening "$port"
+	[ -z "$(ss -Huan "sport = :$port")" ]
+}
+
 @test "hundreds of rules and connections come in pages, each once" {
 	control_start
 	free_port 150
