@@ -17,7 +17,7 @@ TWIN=$(realpath "${TWIN:-build/tests/twin}")
 # Each way is a function that starts portshunt, after the name of its datapath; there are more
 # of one when it has to hold in other surroundings, as to what may change there.
 ways=(splice)
-[ "${BPF:-1}" = 0 ] || ways+=(shunt shunt_turned shunt_lowat)
+[ "${BPF:-1}" = 0 ] || ways+=(sockmap shunt shunt_turned shunt_lowat)
 
 # What twin is told of each way.
 declare -A options=(

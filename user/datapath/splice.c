@@ -339,8 +339,7 @@ bool flow_was_reset(const struct flow *f)
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
 
-	return f->pending &&
-	       getsockopt(f->from, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	return getsockopt(f->from, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
 	       info.tcpi_state == TCP_CLOSE;
 }
 

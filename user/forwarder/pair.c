@@ -119,7 +119,9 @@ static int pump(struct pair *pair, struct flow *flow, struct leg *from, bool *en
 	if (r == FLOW_WAITS && !flow_is_empty(flow))
 		return kernel_relay_retry(pair); /* send_some() of splice.c says why */
 	if (r == FLOW_ENDED) {
-		if (!other_ended && flow_was_reset(flow))
+		/* whoever else sent to this socket may have taken its error */
+		if ((pair->capture || pair->relay.tried) && !other_ended &&
+		    flow_was_reset(flow))
 			return -ECONNRESET;
 		*ended = true;
 		if (!other_ended && shutdown(flow->to, SHUT_WR) < 0)
