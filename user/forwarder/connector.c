@@ -72,7 +72,8 @@ static void on_reply(struct loop_source *source, uint32_t events)
 
 int connector_init(struct connector *c, struct loop *loop, int fd)
 {
-	return loop_add(loop, &c->source, fd, EPOLLIN, on_reply);
+	c->source.fd = fd;
+	return c->make ? 0 : loop_add(loop, &c->source, fd, EPOLLIN, on_reply);
 }
 
 static void shelf_clear(struct connector_shelf *shelf)
@@ -91,6 +92,28 @@ void connector_done(struct connector *c)
 	c->source.fd = fd_close(c->source.fd);
 }
 
+/*
+ * They cost no round trip: one for TCP, and for UDP as many as a batch of
+ * datagrams may have new clients.
+ */
+static void fill_here(struct connector *c, struct connector_shelf *shelf,
+		      sa_family_t family, bool udp)
+{
+	unsigned int wanted = udp ? CONNECTOR_BATCH : 1;
+	int fd;
+
+	if (shelf->n > (udp ? CONNECTOR_LOW : 0))
+		return;
+	while (shelf->n < wanted) {
+		fd = c->make(udp, family);
+		if (fd < 0)
+			break;
+		shelf->fds[shelf->n++] = fd;
+	}
+	if (!shelf->n)
+		c->refilled(c, family, udp, fd);
+}
+
 void connector_fill(struct connector *c, const struct addr *target, bool udp)
 {
 	struct connector_shelf *shelf = shelf_of(c, target->family, udp);
@@ -101,6 +124,10 @@ void connector_fill(struct connector *c, const struct addr *target, bool udp)
 		.count = CONNECTOR_BATCH,
 	};
 
+	if (c->make) {
+		fill_here(c, shelf, target->family, udp);
+		return;
+	}
 	if (shelf->asked || shelf->n > CONNECTOR_LOW)
 		return;
 	/* full or gone: the next taker asks again, the loop sees the end */
@@ -144,6 +171,8 @@ int connector_set_tools(struct connector *c, const struct shunt_tools *tools)
 	struct connector_request request = { .type = CONNECTOR_TOOLS };
 	int fds[] = { tools->capture_fd, tools->walk_fd };
 
+	if (c->make)
+		return 0;
 	return fd_send(c->source.fd, &request, sizeof(request), fds, 2);
 }
 
@@ -151,6 +180,8 @@ int connector_walk(struct connector *c)
 {
 	struct connector_request request = { .type = CONNECTOR_WALK };
 
+	if (c->make)
+		return 0;
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 }
 
@@ -161,6 +192,11 @@ int connector_capture(struct connector *c, const struct shunt_side *side)
 		.side = *side,
 	};
 
+	/* the container's sockets are in another namespace: none is found from here */
+	if (c->make) {
+		c->captured(c, SHUNT_NO_SENDER);
+		return 0;
+	}
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 }
 

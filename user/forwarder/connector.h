@@ -65,6 +65,11 @@ struct connector {
 	void (*walked)(struct connector *c, int ms);
 	void (*gauge)(struct connector *c, sa_family_t family, int fd);
 	void (*lost)(struct connector *c); /* the netns child is gone */
+	/*
+	 * Makes one here, where there is no netns child (forwarder/alone.h): a
+	 * descriptor or -errno. NULL: the netns child is asked.
+	 */
+	int (*make)(bool udp, sa_family_t family);
 };
 
 /* connector_set_tools - the netns child gets copies. Returns 0 or -errno. */
@@ -75,7 +80,7 @@ int connector_capture(struct connector *c, const struct shunt_side *side);
 int connector_walk(struct connector *c);
 
 /*
- * connector_init - take over @fd, the forwarder's end of the socket.
+ * connector_init - take over @fd, the forwarder's end of the socket; -1: `make` is set.
  * Returns 0 or -errno.
  */
 int connector_init(struct connector *c, struct loop *loop, int fd);

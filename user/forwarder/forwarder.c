@@ -2,10 +2,7 @@
 #include "forwarder/forwarder.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -68,7 +65,7 @@ static bool has_socket(struct forwarder *f, const struct addr *target)
 	if (!target->family || connector_has(&f->connector, target, false))
 		return true;
 	connector_fill(&f->connector, target, false);
-	return false;
+	return connector_has(&f->connector, target, false);
 }
 
 bool forwarder_may_accept(struct forwarder *f)
@@ -173,7 +170,7 @@ static void on_netns_lost(struct connector *c)
 	f->started = false;
 }
 
-static void finish_all(struct forwarder *f)
+void forwarder_finish(struct forwarder *f)
 {
 	rules_finish(f);
 	loop_stop(&f->loop);
@@ -185,7 +182,7 @@ static bool has_no_more(const struct pair *pair, const void *unused)
 	return pair->down_ended || pair->state == PAIR_CONNECTING;
 }
 
-static void drain(struct forwarder *f)
+void forwarder_drain(struct forwarder *f)
 {
 	rules_stop_listening(f);
 	f->draining = true;
@@ -202,7 +199,7 @@ static void on_timer(struct loop_source *source, uint32_t events)
 	if (!timer_expired(source))
 		return;
 	if (f->draining)
-		finish_all(f);
+		forwarder_finish(f);
 	else
 		resume(f);
 }
@@ -225,7 +222,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		if (r < 0)
 			return r;
 	}
-	return sandbox_enter(f->capturer.shunt || f->choice.sockmap);
+	return sandbox_enter(f->capturer.shunt || f->choice.sockmap, f->connector.make != NULL);
 }
 
 static bool is_of_family(const struct pair *pair, const void *family)
@@ -278,8 +275,8 @@ static int start(struct forwarder *f, const struct forwarder_request *request,
 	return 0;
 }
 
-static int obey(struct forwarder *f, const struct forwarder_request *request,
-		struct forwarder_reply *reply, int *fds, size_t n, struct error *err)
+int forwarder_obey(struct forwarder *f, const struct forwarder_request *request,
+		   struct forwarder_reply *reply, int *fds, size_t n, struct error *err)
 {
 	if (request->type == FORWARDER_LISTEN)
 		return rule_listen(f, request, fds, n, err);
@@ -305,39 +302,7 @@ static int obey(struct forwarder *f, const struct forwarder_request *request,
 	}
 }
 
-static void on_request(struct loop_source *source, uint32_t events)
-{
-	struct forwarder *f =
-		(void *)((char *)source - offsetof(struct forwarder, supervisor));
-	struct forwarder_request request;
-	struct forwarder_reply reply = { 0 };
-	struct error err = { "" };
-	int fds[FD_PASS_MAX];
-	size_t n = 0;
-	ssize_t len;
-
-	len = fd_recv(source->fd, &request, sizeof(request), fds, FD_PASS_MAX, &n);
-	if (len == -EAGAIN)
-		return;
-	if (len != sizeof(request)) {
-		finish_all(f);
-		return;
-	}
-	if (request.type == FORWARDER_STOP) {
-		if (request.stop.drain)
-			drain(f);
-		else
-			finish_all(f);
-		return;
-	}
-	reply.serial = request.serial;
-	reply.error = obey(f, &request, &reply, fds, n, &err);
-	if (reply.error < 0)
-		memcpy(reply.text, err.text, sizeof(reply.text));
-	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
-}
-
-static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
+int forwarder_init(struct forwarder *f, int netns_fd)
 {
 	int r;
 
@@ -366,34 +331,18 @@ static int init(struct forwarder *f, int supervisor_fd, int netns_fd)
 		r = udp_init(f);
 	if (r < 0)
 		return r;
-	r = loop_add(&f->loop, &f->supervisor, supervisor_fd, EPOLLIN, on_request);
-	if (r < 0)
-		return r;
 	return connector_init(&f->connector, &f->loop, netns_fd);
 }
 
-int forwarder_main(int supervisor_fd, int netns_fd)
+void forwarder_done(struct forwarder *f)
 {
-	static struct forwarder f;
-	int r;
-
-	/* splice(2) to a socket that is gone raises it, and has no flag */
-	signal(SIGPIPE, SIG_IGN);
-	fd_close_all_but((int[]){ STDERR_FILENO, supervisor_fd, netns_fd }, 3);
-	r = init(&f, supervisor_fd, netns_fd);
-	if (r >= 0)
-		r = loop_run(&f.loop);
-	if (r < 0)
-		log_error("forwarder: %s", errno_text(r));
-	connector_done(&f.connector);
-	udp_done(&f);
-	timer_done(&f.timer);
-	capturer_done(&f.capturer);
-	kernel_relay_done(&f);
-	sockmap_close(f.choice.sockmap);
-	rules_done(&f);
-	loop_done(&f.loop);
-	splice_done(&f.splice);
-	fd_close(supervisor_fd);
-	return r < 0 ? 1 : 0;
+	connector_done(&f->connector);
+	udp_done(f);
+	timer_done(&f->timer);
+	capturer_done(&f->capturer);
+	kernel_relay_done(f);
+	sockmap_close(f->choice.sockmap);
+	rules_done(f);
+	loop_done(&f->loop);
+	splice_done(&f->splice);
 }

@@ -2,7 +2,7 @@
 /*
  * The forwarder process: listeners, pairs, one loop. It holds no privilege
  * and opens nothing by itself; its sockets come from the supervisor and from
- * the netns child.
+ * the netns child. (Without these two: forwarder/alone.h.)
  */
 #pragma once
 
@@ -43,6 +43,19 @@ struct forwarder {
  * Returns the exit status.
  */
 int forwarder_main(int supervisor_fd, int netns_fd);
+
+/*
+ * What forwarder_main() is made of: init and done, a request but for
+ * FORWARDER_STOP, whose @fds it takes over; and the end, at once or after what
+ * is on its way. @netns_fd is -1 where connector.make is set.
+ * Return 0, or -errno, with @err set where there is more to say.
+ */
+int forwarder_init(struct forwarder *f, int netns_fd);
+int forwarder_obey(struct forwarder *f, const struct forwarder_request *request,
+		   struct forwarder_reply *reply, int *fds, size_t n, struct error *err);
+void forwarder_finish(struct forwarder *f);
+void forwarder_drain(struct forwarder *f);
+void forwarder_done(struct forwarder *f);
 
 /* forwarder_target - where a client of @family goes: to that family, or the one there is. */
 const struct addr *forwarder_target(const struct forwarder *f, sa_family_t family);

@@ -6,6 +6,7 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "datapath/shunt.h"
@@ -53,7 +54,18 @@ static int allow_bpf(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int filter_system_calls(bool bpf)
+static int allow_sockets(scmp_filter_ctx ctx)
+{
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				 SCMP_A0(SCMP_CMP_EQ, AF_INET));
+
+	if (r >= 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				     SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	return r;
+}
+
+static int filter_system_calls(bool bpf, bool sockets)
 {
 	_cleanup_(release) scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
@@ -68,10 +80,12 @@ static int filter_system_calls(bool bpf)
 			return r;
 	}
 	r = bpf ? allow_bpf(ctx) : 0;
+	if (r >= 0 && sockets)
+		r = allow_sockets(ctx);
 	return r < 0 ? r : seccomp_load(ctx);
 }
 
-int sandbox_enter(bool bpf)
+int sandbox_enter(bool bpf, bool sockets)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
 	/* the bounding set needs CAP_SETPCAP; without it there is little to bound */
@@ -79,5 +93,5 @@ int sandbox_enter(bool bpf)
 		return -EPERM;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	return HAS_SANITIZER ? 0 : filter_system_calls(bpf);
+	return HAS_SANITIZER ? 0 : filter_system_calls(bpf, sockets);
 }

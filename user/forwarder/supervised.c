@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The forwarder as a process of its own, which does what the supervisor says. */
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "forwarder/forwarder.h"
+#include "forwarder/protocol.h"
+
+static void on_request(struct loop_source *source, uint32_t events)
+{
+	struct forwarder *f =
+		(void *)((char *)source - offsetof(struct forwarder, supervisor));
+	struct forwarder_request request;
+	struct forwarder_reply reply = { 0 };
+	struct error err = { "" };
+	int fds[FD_PASS_MAX];
+	size_t n = 0;
+	ssize_t len;
+
+	len = fd_recv(source->fd, &request, sizeof(request), fds, FD_PASS_MAX, &n);
+	if (len == -EAGAIN)
+		return;
+	if (len != sizeof(request)) {
+		forwarder_finish(f);
+		return;
+	}
+	if (request.type == FORWARDER_STOP) {
+		if (request.stop.drain)
+			forwarder_drain(f);
+		else
+			forwarder_finish(f);
+		return;
+	}
+	reply.serial = request.serial;
+	reply.error = forwarder_obey(f, &request, &reply, fds, n, &err);
+	if (reply.error < 0)
+		memcpy(reply.text, err.text, sizeof(reply.text));
+	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
+}
+
+int forwarder_main(int supervisor_fd, int netns_fd)
+{
+	static struct forwarder f;
+	int r;
+
+	/* splice(2) to a socket that is gone raises it, and has no flag */
+	signal(SIGPIPE, SIG_IGN);
+	fd_close_all_but((int[]){ STDERR_FILENO, supervisor_fd, netns_fd }, 3);
+	r = forwarder_init(&f, netns_fd);
+	if (r >= 0)
+		r = loop_add(&f.loop, &f.supervisor, supervisor_fd, EPOLLIN, on_request);
+	if (r >= 0)
+		r = loop_run(&f.loop);
+	if (r < 0)
+		log_error("forwarder: %s", errno_text(r));
+	forwarder_done(&f);
+	fd_close(supervisor_fd);
+	return r < 0 ? 1 : 0;
+}
