@@ -41,6 +41,8 @@ TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.
 # What check-kernels runs, whatever is there of it: a guest without KVM is slow.
 KERNELS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt \
 	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh)) tests/kernels/log.sh
+# Names that other programs start it under: user/main.c.
+DROP_INS := docker-proxy
 MAN := $(patsubst user/man/%.scd,$(O)/man/%.gz,$(wildcard user/man/*.scd))
 
 all: $(O)/portshunt ## build the program
@@ -165,6 +167,7 @@ $(O)/man/%.gz: user/man/%.scd
 
 install: all $(MAN) ## copy to DESTDIR and PREFIX
 	$(Q)tests/tools/install.sh install '$(DESTDIR)' '$(PREFIX)' 755 $(O)/portshunt bin/portshunt \
+		$(foreach l,$(DROP_INS),link ../../bin/portshunt libexec/portshunt/$l) \
 		$(foreach m,$(MAN),644 $m share/man/man1/$(notdir $m)) \
 		644 user/completion/portshunt.bash share/bash-completion/completions/portshunt
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command table. */
+/* The command table, and the other names of the program. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,6 +26,14 @@ static const struct {
 	{ "@init", cmd_netns, NULL },
 };
 
+/* Names that it is started under by others, each a program of theirs that it stands for. */
+static const struct {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+} drop_ins[] = {
+	{ "docker-proxy", cmd_docker_proxy },
+};
+
 static int help(void)
 {
 	printf("Usage: portshunt COMMAND [OPTIONS]...\n"
@@ -40,9 +48,15 @@ static int help(void)
 
 int main(int argc, char **argv)
 {
+	const char *name = argc ? strrchr(argv[0], '/') : NULL;
+
+	name = name ? name + 1 : argc ? argv[0] : "";
 	fd_fill_standard();
 	/* a child was executed as /proc/self/exe */
 	prctl(PR_SET_NAME, "portshunt");
+	for (size_t i = 0; i < sizeof(drop_ins) / sizeof(*drop_ins); i++)
+		if (strcmp(name, drop_ins[i].name) == 0)
+			return drop_ins[i].fn(argc, argv);
 	if (argc < 2) {
 		log_error("no command given: try run, attach, doctor or --help");
 		return 125;

@@ -28,6 +28,9 @@ tree() {
 	zcat "$root/usr/local/share/man/man1/portshunt.1.gz" | grep -q '^\.TH "portshunt" "1"'
 	bash -n "$root/usr/local/share/bash-completion/completions/portshunt"
 	[ -z "$(find "$root" -xtype l)" ]
+	run "$root/usr/local/libexec/portshunt/docker-proxy" -version
+	[ "$output" = "docker-proxy (portshunt) version $("$root/usr/local/bin/portshunt" --version |
+		cut -d' ' -f2)" ]
 
 	build uninstall DESTDIR="$root" PREFIX=/usr/local
 	diff <(echo "$before") <(tree)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# install.sh install DESTDIR PREFIX MODE FILE DEST ...   put files below $DESTDIR$PREFIX
+# install.sh install DESTDIR PREFIX MODE FILE DEST ...   put files below $DESTDIR$PREFIX;
+#                                                      where MODE is "link": a link to FILE
 # install.sh uninstall DESTDIR PREFIX                    take exactly these away again
 #
 # What install creates, directories too, is written to share/portshunt/installed: an empty
@@ -25,7 +26,11 @@ install)
 	make_dir "$prefix/share/portshunt"
 	while [ $# -gt 0 ]; do
 		make_dir "$(dirname "$prefix/$3")"
-		install -m "$1" "$2" "$root$prefix/$3"
+		if [ "$1" = link ]; then
+			ln -sfn "$2" "$root$prefix/$3"
+		else
+			install -m "$1" "$2" "$root$prefix/$3"
+		fi
 		created+=("file $prefix/$3")
 		shift 3
 	done

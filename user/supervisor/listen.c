@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/tcp.h"
 #include "base/udp.h"
@@ -58,9 +59,8 @@ static int set_options(int fd, bool udp, int family, int v6only)
 	return 0;
 }
 
-/* Returns the descriptor, or -errno with *ret_call naming what failed. */
-static int open_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
-		       const char **ret_call)
+int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
+		  const char **ret_call)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage ss;
@@ -83,6 +83,28 @@ static int open_socket(bool udp, const struct addr *at, uint16_t port, int v6onl
 	if (!udp && listen(fd, BACKLOG) < 0)
 		return -errno;
 	return TAKE_FD(fd);
+}
+
+int listen_adopt(bool udp, int fd)
+{
+	socklen_t len = sizeof(int);
+	int type, r;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+		return -errno;
+	if (type != (udp ? SOCK_DGRAM : SOCK_STREAM))
+		return -EPROTOTYPE;
+	r = fd_set_nonblock(fd);
+	if (r >= 0)
+		r = fd_set_cloexec(fd, 1);
+	if (udp)
+		udp_set_buffers(fd);
+	else if (r >= 0)
+		r = tcp_set_options(fd);
+	/* whoever listens already only gets the longer queue */
+	if (r >= 0 && !udp && listen(fd, BACKLOG) < 0)
+		r = -errno;
+	return r;
 }
 
 /*
@@ -108,8 +130,8 @@ static int open_dual_stack(bool udp, uint16_t port, const char **ret_call)
 			log_info("this host has no IPv6: listening on IPv4 only");
 	}
 	if (ipv6 == ABSENT)
-		return open_socket(udp, &any4, port, 0, ret_call);
-	return open_socket(udp, &any6, port, 0, ret_call);
+		return listen_socket(udp, &any4, port, 0, ret_call);
+	return listen_socket(udp, &any6, port, 0, ret_call);
 }
 
 static int listen_on(bool udp, const struct addr *host, uint16_t *port, struct error *err)
@@ -123,7 +145,7 @@ static int listen_on(bool udp, const struct addr *host, uint16_t *port, struct e
 	if (host->family == AF_UNSPEC)
 		fd = open_dual_stack(udp, *port, &call);
 	else
-		fd = open_socket(udp, host, *port, 1, &call);
+		fd = listen_socket(udp, host, *port, 1, &call);
 	if (fd < 0)
 		return failed(udp, host, *port, call, fd, err);
 	if (!*port && getsockname(fd, (struct sockaddr *)&ss, &len) == 0)

@@ -2,6 +2,7 @@
 /* Opening the host's side of published ports. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -18,3 +19,17 @@ int listen_tcp(const struct addr *host, uint16_t *port, struct error *err);
 
 /* listen_udp - the same for UDP. */
 int listen_udp(const struct addr *host, uint16_t *port, struct error *err);
+
+/*
+ * listen_socket - the same at @at and @port alone, with the failure left to the
+ * caller's words: *ret_call is the name of the system call that failed.
+ */
+int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
+		  const char **ret_call);
+
+/*
+ * listen_adopt - @fd was opened and bound by somebody else: check that it is a
+ * socket of that kind, and make it like those above. Returns 0, or -errno:
+ * -EPROTOTYPE for another kind.
+ */
+int listen_adopt(bool udp, int fd);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * docker-proxy: a drop-in for Docker's userland proxy (moby, cmd/docker-proxy),
+ * which dockerd starts once a published port, protocol and family. Its argv is
+ * left as it is, since that is what people look for.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "cmd/goflag.h"
+#include "forwarder/alone.h"
+#include "supervisor/listen.h"
+#include "supervisor/netns.h"
+
+/* What dockerd passes: where the outcome is told, and the socket of -use-listen-fd. */
+#define STATUS_FD 3
+#define LISTEN_FD 4
+
+/* So long Docker's own keeps a session, whoever spoke last. */
+#define UDP_TIMEOUT 90
+#define UDP_SESSIONS 16384
+
+#define EXIT_FLAGS 2 /* as of Go's flag package */
+
+struct proxy {
+	const char *proto;
+	struct addr host, container;
+	int host_port, container_port;
+	bool use_listen_fd, version;
+	bool udp;
+	enum datapath datapath;
+};
+
+static const char usage[] =
+	"  -container-ip value\n"
+	"    \tcontainer ip\n"
+	"  -container-port int\n"
+	"    \tcontainer port (default -1)\n"
+	"  -host-ip value\n"
+	"    \thost ip (default 0.0.0.0)\n"
+	"  -host-port int\n"
+	"    \thost port (default -1)\n"
+	"  -proto string\n"
+	"    \tproxy protocol: tcp or udp (default \"tcp\")\n"
+	"  -use-listen-fd\n"
+	"    \tuse a supplied listen fd\n"
+	"  -v\tprint version information and quit\n"
+	"  -version\n"
+	"    \tprint version information and quit\n"
+	"The environment's PORTSHUNT_DATAPATH is auto, shunt, sockmap or splice.\n";
+
+/* Returns as goflag_parse(). */
+static int parse(char **argv, struct proxy *p, struct error *err)
+{
+	const struct goflag flags[] = {
+		{ "proto", false, goflag_string, &p->proto },
+		{ "host-ip", false, goflag_addr, &p->host },
+		{ "host-port", false, goflag_int, &p->host_port },
+		{ "container-ip", false, goflag_addr, &p->container },
+		{ "container-port", false, goflag_int, &p->container_port },
+		{ "use-listen-fd", true, goflag_bool, &p->use_listen_fd },
+		{ "v", true, goflag_bool, &p->version },
+		{ "version", true, goflag_bool, &p->version },
+		{ 0 },
+	};
+
+	*p = (struct proxy){
+		.proto = "tcp",
+		.host = { .family = AF_INET },
+		.host_port = -1,
+		.container_port = -1,
+	};
+	return goflag_parse(argv + 1, flags, err);
+}
+
+static int read_environment(struct proxy *p, struct error *err)
+{
+	const char *datapath = getenv("PORTSHUNT_DATAPATH");
+	int r = datapath && *datapath ? datapath_parse(datapath, &p->datapath, err) : 0;
+
+	return r < 0 ? error_wrap(err, r, "PORTSHUNT_DATAPATH") : 0;
+}
+
+/* Where the original would connect to this host itself, this is an error. */
+static int check(struct proxy *p, struct error *err)
+{
+	p->udp = strcmp(p->proto, "udp") == 0;
+	if (strcmp(p->proto, "sctp") == 0)
+		return error_set(err, -EPROTONOSUPPORT, "unsupported protocol sctp: portshunt "
+				 "forwards tcp and udp");
+	if (!p->udp && strcmp(p->proto, "tcp") != 0)
+		return error_set(err, -EINVAL, "unsupported protocol %s", p->proto);
+	if (!p->container.family)
+		return error_set(err, -EINVAL, "-container-ip is missing");
+	if (p->container_port < 1 || p->container_port > UINT16_MAX)
+		return error_set(err, -EINVAL, "-container-port %d is no port",
+				 p->container_port);
+	return read_environment(p, err);
+}
+
+static int adopt(const struct proxy *p, struct error *err)
+{
+	int r = listen_adopt(p->udp, LISTEN_FD);
+
+	if (r == -EPROTOTYPE)
+		return error_set(err, r, "unexpected socket type for listener fd: it is not %s",
+				 p->proto);
+	if (r < 0)
+		return error_errno(err, r, "-use-listen-fd: fd %d", LISTEN_FD);
+	return LISTEN_FD;
+}
+
+/* In the words of Go's net package. */
+static int listen_failed(const struct proxy *p, const char *call, int r, struct error *err)
+{
+	bool v6 = p->host.family == AF_INET6;
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(&p->host, text);
+	return error_errno(err, r, "listen %s%c %s%s%s:%d: %s", p->proto, v6 ? '6' : '4',
+			   v6 ? "[" : "", text, v6 ? "]" : "", p->host_port, call);
+}
+
+static int open_host(const struct proxy *p, struct error *err)
+{
+	const char *call = "bind";
+	int fd = -EINVAL;
+
+	if (p->use_listen_fd)
+		return adopt(p, err);
+	if (p->host_port >= 0 && p->host_port <= UINT16_MAX)
+		fd = listen_socket(p->udp, &p->host, (uint16_t)p->host_port, 1, &call);
+	return fd < 0 ? listen_failed(p, call, fd, err) : fd;
+}
+
+/* The container's address is one of this host: known before the sandbox is entered. */
+static bool container_is_local;
+
+static int make_socket(bool udp, sa_family_t family)
+{
+	return udp ? netns_udp_socket(family) : netns_socket(family, container_is_local);
+}
+
+static int start(struct proxy *p, int status_fd, struct error *err)
+{
+	struct alone alone = {
+		.udp_limits = { UDP_TIMEOUT, UDP_TIMEOUT, UDP_SESSIONS },
+		.make = make_socket,
+	};
+	int r = check(p, err);
+
+	if (r < 0)
+		return r;
+	alone.listen_fd = r = open_host(p, err);
+	if (r < 0)
+		return r;
+	fd_close_all_but((int[]){ STDERR_FILENO, status_fd, alone.listen_fd }, 3);
+	container_is_local = netns_has_address(&p->container);
+	alone.datapath = p->datapath;
+	alone.udp = p->udp;
+	alone.target = p->container;
+	alone.target_port = (uint16_t)p->container_port;
+	return alone_open(&alone, err);
+}
+
+/* In one write: dockerd reads the first two bytes at once. */
+static void tell(int status_fd, const char *outcome, const char *why)
+{
+	char text[ERROR_TEXT_MAX + 4];
+	int len = snprintf(text, sizeof(text), "%s\n%s", outcome, why);
+
+	if (status_fd < 0)
+		return;
+	fd_write_all(status_fd, text, (size_t)len);
+	fd_close(status_fd);
+}
+
+int cmd_docker_proxy(int argc, char **argv)
+{
+	/* by hand it may be missing, and a socket of ours must not be taken for it */
+	int status_fd = fd_set_cloexec(STATUS_FD, 1) < 0 ? -1 : STATUS_FD;
+	struct error err = { "" };
+	struct proxy proxy;
+	int r = parse(argv, &proxy, &err);
+
+	if (r != 0) {
+		fprintf(stderr, "%s%sUsage of %s:\n%s", err.text, *err.text ? "\n" : "", argv[0],
+			usage);
+		return r < 0 ? EXIT_FLAGS : 0;
+	}
+	if (proxy.version) {
+		printf("docker-proxy (portshunt) version " VERSION "\n");
+		return 0;
+	}
+	r = start(&proxy, status_fd, &err);
+	if (r < 0) {
+		tell(status_fd, "1", err.text);
+		if (status_fd < 0)
+			log_error("%s", err.text);
+		return 1;
+	}
+	tell(status_fd, "0", "");
+	r = alone_run();
+	if (r < 0)
+		log_error("docker-proxy: %s", errno_text(r));
+	return r < 0 ? 1 : 0;
+}
