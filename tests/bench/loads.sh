@@ -24,6 +24,13 @@ loads_table() {
 	wwr|p99_us p50_us tps|5 writes of 5 to 49 B, then a read, 1 flow|pinned wwr --blocking
 	crr-16|conns_per_s p50_us p99_us errors cpu|connect, request, response, close: 16 at a time|crr --epoll --flows 16
 	crr-64|conns_per_s p50_us p99_us errors cpu|connect, request, response, close: 64 at a time|crr --epoll --flows 64
+	udp-64-up|pps loss cpu|datagrams of 64 B up, as fast as can be|udp --write-size 64
+	udp-64-down|pps loss cpu|datagrams of 64 B down, as fast as can be|udp --write-size 64 --down
+	udp-1372-up|pps loss cpu|datagrams of 1372 B up, as fast as can be|udp --write-size 1372
+	udp-1372-down|pps loss cpu|datagrams of 1372 B down, as fast as can be|udp --write-size 1372 --down
+	udp-8972-up|pps loss cpu|datagrams of 8972 B up, as fast as can be|udp --write-size 8972
+	udp-8972-down|pps loss cpu|datagrams of 8972 B down, as fast as can be|udp --write-size 8972 --down
+	udp-paced|pps loss cpu|100 000 datagrams of 1372 B a second, up|udp --write-size 1372 --rate 100000
 	idle-1k|pss_per_conn fds_per_conn kernel_per_conn held|1000 idle connections|@load_idle 1000
 	idle-8k|pss_per_conn fds_per_conn kernel_per_conn held|8000 idle connections|@load_idle 8000
 	stopped|accepted pss|a reader that has stopped, a writer at full speed|@load_stopped
@@ -96,6 +103,7 @@ load_run() {
 load_senseless() {
 	case $1:$2 in
 	start:native | start:veth | ports*:native | ports*:veth) echo "no forwarder" ;;
+	udp*:haproxy | udp*:socat) echo "TCP only" ;;
 	idle*:socat) echo "two processes a connection" ;;
 	ports-1000*:socat | ports-1000*:docker-proxy) echo "a process a port" ;;
 	*) false ;;

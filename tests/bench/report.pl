@@ -27,6 +27,8 @@ my %FIGURES = (
 	accepted => ['accepted MB', '%.2f', 1e6, 0],
 	pss => ['Pss MB', '%.2f', 1e6, 0],
 	ready_ms => ['ms', '%.1f', 1, 0],
+	pps => ['k datagrams/s', '%.0f', 1e3, 1],
+	loss => ['lost', '%.4f', 1, 0],
 	cpu => ['CPU ÷ native', '%.2f', 1, 0],
 );
 
@@ -46,6 +48,9 @@ my %MARKS = (splice => [
 	[qr/^rr-1$/, 'native', 0.85, 'aim'],
 	[qr/^crr-16$/, 'native', 0.40, 'floor'],
 	[qr/^crr-16$/, 'native', 0.45, 'aim'],
+	[qr/^udp-(64|1372)-(up|down)$/, 'rootlessport', 2.0, 'wanted'],
+	[qr/^udp-(64|1372)-(up|down)$/, 'native', 0.6, 'floor'],
+	[qr/^udp-(64|1372)-(up|down)$/, 'native', 0.8, 'aim'],
 ], shunt => [
 	[qr/^bulk-select-/, 'native', 1.15, 'floor'],
 	[qr/^bulk-select-/, 'native', 1.5, 'aim'],

@@ -52,7 +52,8 @@ complaint() {
 }
 
 # start_WAY starts the forwarder and sets pid. Given are ns, netns (its path), addr, first and
-# last (listen there), to_first and to_last (the container's ports), n, log, client.
+# last (listen there), to_first and to_last (the container's ports), n, log, client; and udp
+# when datagrams are forwarded too.
 
 start_portshunt() {
 	local datapath='' spec="$addr:$first:$to_first"
@@ -60,15 +61,15 @@ start_portshunt() {
 	case $way in *:*) datapath=${way#*:} ;; esac
 	if [ "$n" -gt 1 ]; then spec="$addr:$first-$last:$to_first-$to_last"; fi
 	spawn "$log" "${program[$way]}" attach --netns "$netns" --child-ip 127.0.0.1 \
-		--log-level warn ${datapath:+--datapath "$datapath"} -p "$spec"
+		--log-level warn ${datapath:+--datapath "$datapath"} -p "$spec/tcp${udp:+,udp}"
 }
 
 # Its exit-fd never ends: a signal ends it.
 start_rootlessport() {
 	printf '{"Mappings":[{"host_ip":"%s","host_port":%d,"container_port":%d,"range":%d,' \
 		"$addr" "$first" "$to_first" "$n" >"$dir/$ns.json"
-	printf '"protocol":"tcp"}],"NetNSPath":"%s","ExitFD":3,"ReadyFD":4,"TmpDir":"%s",' \
-		"$netns" "$dir" >>"$dir/$ns.json"
+	printf '"protocol":"%s"}],"NetNSPath":"%s","ExitFD":3,"ReadyFD":4,"TmpDir":"%s",' \
+		"tcp${udp:+,udp}" "$netns" "$dir" >>"$dir/$ns.json"
 	printf '"ChildIP":"","ContainerID":"%s","RootlessCNI":false}' "$ns" >>"$dir/$ns.json"
 	spawn "$log" "${program[$way]}" <"$dir/$ns.json" 3<&"$silence" 4>/dev/null
 }
@@ -76,15 +77,22 @@ start_rootlessport() {
 # As root it would become nobody, who cannot join root's namespaces. What comes from the
 # host's loopback is spliced to the namespace's.
 start_pasta() {
+	local udp_ports=none
+
+	if [ "$udp" ]; then udp_ports=$addr/$first:$to_first; fi
 	spawn "$log" "${program[$way]}" --foreground --runas 0 --ipv4-only --netns "$netns" \
 		--tcp-ports "$addr/$first-$last:$to_first-$to_last" \
-		--udp-ports none --tcp-ns none --udp-ns none
+		--udp-ports "$udp_ports" --tcp-ns none --udp-ns none
 }
 
-# It runs where the client is, as on a host with a bridge; the container is a veth away.
+# It runs where the client is, as on a host with a bridge; the container is a veth away. It is
+# a process for each protocol.
 start_docker-proxy() {
-	spawn "$log" nsenter --net="$client" "${program[$way]}" -proto tcp -host-ip "$addr" \
-		-host-port "$first" -container-ip 192.0.2.2 -container-port "$to_first" 3>/dev/null
+	local args="-host-ip $addr -host-port $first -container-ip 192.0.2.2 -container-port $to_first"
+
+	spawn "$log" nsenter --net="$client" bash -c '
+		if [ "$1" ]; then "$0" -proto udp $2 & fi
+		exec "$0" -proto tcp $2' "${program[$way]}" "$udp" "$args" 3>/dev/null
 }
 
 start_haproxy() {
@@ -111,14 +119,17 @@ start_socat() {
 
 # Its sandbox unmounts what is below /run, and that of all who share those mounts.
 start_slirp4netns() {
-	local i socket=$dir/$ns.sock
+	local i proto socket=$dir/$ns.sock
 
 	spawn "$log" unshare --mount "${program[$way]}" --configure --mtu=65520 --disable-host-loopback \
 		--enable-sandbox --enable-seccomp --api-socket "$socket" --netns-type=path "$netns" tap0
 	until_true 5 test -S "$socket" || return
-	for ((i = 0; i < n; i++)); do
-		printf '{"execute":"add_hostfwd","arguments":{"proto":"tcp","host_addr":"%s",' "$addr"
-		printf '"host_port":%d,"guest_port":%d}}\n' $((first + i)) $((to_first + i))
+	for proto in tcp ${udp:+udp}; do
+		for ((i = 0; i < n; i++)); do
+			printf '{"execute":"add_hostfwd","arguments":{"proto":"%s","host_addr":"%s",' \
+				$proto "$addr"
+			printf '"host_port":%d,"guest_port":%d}}\n' $((first + i)) $((to_first + i))
+		done
 	done | perl -MIO::Socket::UNIX -e '
 		while (<STDIN>) {
 			my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die "$ARGV[0]: $!\n";
@@ -179,11 +190,13 @@ instance_ports() {
 }
 
 # instance_forward KEY N - starts the forwarder. Its rule has N ports, the last is the server's.
+# A way's own instance, which the bench server is behind, forwards datagrams too.
 instance_forward() {
 	local way=${1%% *} n=$2 ns=${ns_of[$1]} client=${client_of[$1]} pid=''
 	local netns=/run/netns/$ns log=$dir/$ns.log first=${first_of[$1]:-}
-	local last=$((first + n - 1)) to_first=$((to_last - n + 1))
+	local last=$((first + n - 1)) to_first=$((to_last - n + 1)) udp=''
 
+	if [ "$1" = "$way" ]; then udp=yes; fi
 	case $way in
 	native | veth) return 0 ;;
 	esac
