@@ -17,6 +17,7 @@ declare -A packages=(
 	[demo]="busybox|busybox-static"
 	[test]="bats iproute2 libcmocka-dev perl procps util-linux"
 	[servers]="apache2-utils curl nginx-light openssl postgresql redis-server redis-tools wrk"
+	[docker]="busybox-static docker.io iptables"
 	[install]="scdoc"
 	[kernels]="busybox|busybox-static qemu-system-x86"
 	[fuzz]="clang libclang-rt-14-dev"
@@ -46,6 +47,7 @@ fi
 if [ "$(id -u)" != 0 ]; then
 	goal=deps
 	[[ " $* " != *" servers "* ]] || goal=check-servers
+	[[ " $* " != *" docker "* ]] || goal=check-docker
 	echo "not installed: ${missing[*]}; install with: sudo make $goal" >&2
 	[ $needed = no ]
 	exit
