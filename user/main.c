@@ -32,6 +32,7 @@ static const struct {
 	int (*fn)(int argc, char **argv);
 } drop_ins[] = {
 	{ "docker-proxy", cmd_docker_proxy },
+	{ "rootlessport", cmd_rootlessport },
 };
 
 static int help(void)

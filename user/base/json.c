@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
@@ -230,6 +231,20 @@ const struct json *json_get(const struct json *object, const char *key)
 	return outer(member);
 }
 
+const struct json *json_get_folded(const struct json *object, const char *key)
+{
+	const struct json *found = NULL;
+
+	if (!json_is_object(object))
+		return NULL;
+	json_object_object_foreach(inner(object), k, value)
+	{
+		if (strcasecmp(k, key) == 0)
+			found = outer(value);
+	}
+	return found;
+}
+
 bool json_has(const struct json *object, const char *key)
 {
 	return json_is_object(object) &&
@@ -263,6 +278,18 @@ const struct json *json_at(const struct json *array, size_t i)
 	if (i >= json_len(array))
 		return NULL;
 	return outer(json_object_array_get_idx(inner(array), i));
+}
+
+const char *json_go_kind(const struct json *value)
+{
+	static const char *const kinds[] = {
+		[json_type_null] = "null",	[json_type_boolean] = "bool",
+		[json_type_double] = "number",	[json_type_int] = "number",
+		[json_type_object] = "object",	[json_type_array] = "array",
+		[json_type_string] = "string",
+	};
+
+	return kinds[json_object_get_type(inner(value))];
 }
 
 int json_int(const struct json *value, int64_t min, int64_t max, int64_t *ret)

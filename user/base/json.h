@@ -56,6 +56,11 @@ bool json_is_array(const struct json *value);
 
 /* json_get - the member, NULL too when @object is none. */
 const struct json *json_get(const struct json *object, const char *key);
+/*
+ * json_get_folded - as Go's encoding/json finds it: in whichever case the key
+ * (ASCII) is written. Of several the last counts.
+ */
+const struct json *json_get_folded(const struct json *object, const char *key);
 /* json_has - true for a member that is null, too. */
 bool json_has(const struct json *object, const char *key);
 
@@ -68,6 +73,9 @@ const char *json_other_key(const struct json *object, const char *const *keys);
 /* json_len - how many elements; 0 when @array is none. */
 size_t json_len(const struct json *array);
 const struct json *json_at(const struct json *array, size_t i);
+
+/* json_go_kind - what Go's encoding/json calls it: object, array, string, number, bool, null. */
+const char *json_go_kind(const struct json *value);
 
 /*
  * json_int - 0, or -EINVAL when it is no integer from @min to @max; the two

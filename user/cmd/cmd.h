@@ -9,6 +9,7 @@ int cmd_control(int argc, char **argv); /* add, remove, list, stats, reload */
 
 /* Drop-ins: the whole argv, and whatever name it was started under. */
 int cmd_docker_proxy(int argc, char **argv);
+int cmd_rootlessport(int argc, char **argv);
 
 /* Not for users: what the supervisor starts (supervisor/process.h). */
 int cmd_forwarder(int argc, char **argv);

@@ -275,7 +275,7 @@ static int bad_option(const char *command, char **argv, int told, struct error *
 			 command);
 }
 
-static int read_environment(struct config *c, struct error *err)
+int options_read_environment(struct config *c, struct error *err)
 {
 	const char *datapath = getenv("PORTSHUNT_DATAPATH");
 	int r = datapath && *datapath ? datapath_parse(datapath, &c->datapath, err) : 0;
@@ -289,7 +289,7 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 	bool attach = strcmp(argv[0], "attach") == 0;
 	int option, r;
 
-	r = read_environment(c, err);
+	r = options_read_environment(c, err);
 	opterr = 0;
 	optind = 1;
 	while (r >= 0 &&

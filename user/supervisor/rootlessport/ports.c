@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/rootlessport/ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/goquote.h"
+#include "supervisor/listen.h"
+
+/* Descriptors in flight count against RLIMIT_NOFILE (unix(7)). */
+#define BATCH 128
+
+#define PORTS 65536
+
+/* What one protocol of one mapping has asked for: a rule of the forwarder. */
+struct run {
+	char protocol[8]; /* "tcp4" */
+	const char *host_ip;
+	uint32_t first, count; /* host ports */
+	unsigned long id;      /* of the first: all ports are counted, from 1 */
+	struct port_spec spec;
+};
+
+struct opener {
+	struct client *forwarder;
+	const char *child_ip;
+	struct run *runs;
+	size_t n, room;
+	unsigned long n_ports;
+};
+
+static int invalid(const char *what, const char *text, struct error *err)
+{
+	char quoted[256];
+
+	return error_set(err, -EINVAL, "%s: %s", what,
+			 goquote(text, strlen(text), quoted, sizeof(quoted)));
+}
+
+/* Go's net.ParseIP knows no zones. */
+static int parse_ip(const char *what, const char *text, struct addr *ret, struct error *err)
+{
+	if (strchr(text, '%') || addr_parse(text, ret) < 0)
+		return invalid(what, text, err);
+	return 0;
+}
+
+int rootlessport_child_ip(const char *text, struct addr *ret4, struct addr *ret6,
+			  struct error *err)
+{
+	struct addr a;
+	int r = parse_ip("invalid ChildIP", *text ? text : "127.0.0.1", &a, err);
+
+	if (r < 0)
+		return r;
+	*ret4 = *ret6 = (struct addr){ .family = AF_UNSPEC };
+	*(a.family == AF_INET6 ? ret6 : ret4) = a;
+	return 0;
+}
+
+static int parse_protocol(const char *text, unsigned int *ret, struct error *err)
+{
+	size_t len = strcspn(text, "46");
+
+	if (strlen(text) - len <= 1) {
+		if (len == 3 && strncmp(text, "tcp", len) == 0)
+			*ret = PROTO_TCP;
+		else if (len == 3 && strncmp(text, "udp", len) == 0)
+			*ret = PROTO_UDP;
+		else if (len == 4 && strncmp(text, "sctp", len) == 0)
+			*ret = 0;
+		else
+			return invalid("unknown proto", text, err);
+		return 0;
+	}
+	return invalid("unknown proto", text, err);
+}
+
+static bool is_any(const struct addr *a)
+{
+	static const struct in6_addr any;
+
+	return a->family == AF_INET ? !a->v4.s_addr : !memcmp(&a->v6, &any, sizeof(any));
+}
+
+/* Go's net.Listen: "tcp" on either family's wildcard is one socket for both. */
+static int choose_family(const struct run *run, struct addr *a, struct error *err)
+{
+	char which = run->protocol[3];
+
+	if (!which && is_any(a))
+		*a = (struct addr){ .family = AF_UNSPEC };
+	if (which && a->family != (which == '6' ? AF_INET6 : AF_INET))
+		return error_set(err, -EADDRNOTAVAIL,
+				 "listen %s: address %s: no suitable address found",
+				 run->protocol, run->host_ip);
+	return 0;
+}
+
+/* The first of the earlier ports that is this one too; 0: none. */
+static unsigned long same_port(const struct opener *o, const struct run *run, uint32_t port)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		const struct run *other = &o->runs[i];
+
+		if (port >= other->first && port < other->first + other->count &&
+		    strcmp(other->protocol, run->protocol) == 0 &&
+		    strcmp(other->host_ip, run->host_ip) == 0)
+			return other->id + port - other->first;
+	}
+	return 0;
+}
+
+/* In the words of podman's configuration: "listen tcp4 …", "[::]". */
+static void use_its_words(const struct run *run, uint32_t port, struct error *err)
+{
+	const char *colon = strchr(run->host_ip, ':');
+	char was[ADDR_TEXT_MAX], text[ERROR_TEXT_MAX], before[ADDR_TEXT_MAX + 16], *at;
+
+	addr_format_port(&run->spec.host_addr, (uint16_t)port, was);
+	snprintf(before, sizeof(before), "listen %.3s %s", run->protocol, was);
+	at = strstr(err->text, before);
+	if (!at)
+		return;
+	memcpy(text, err->text, sizeof(text));
+	error_set(err, 0, "%.*slisten %s %s%s%s:%u%s", (int)(at - err->text), text, run->protocol,
+		  colon ? "[" : "", run->host_ip, colon ? "]" : "", port,
+		  text + (at - err->text) + strlen(before));
+}
+
+static int failed(const struct opener *o, const struct run *run, uint32_t port, int r,
+		  struct error *err)
+{
+	unsigned long id = r == -EADDRINUSE ? same_port(o, run, port) : 0;
+
+	if (id)
+		return error_set(err, r, "conflict with ID %lu", id);
+	use_its_words(run, port, err);
+	return r;
+}
+
+/* Returns how many were opened, at least one, or -errno. */
+static int open_batch(const struct opener *o, const struct run *run, uint32_t at,
+		      struct error *err)
+{
+	struct forwarder_request request = {
+		.type = FORWARDER_LISTEN,
+		.listen = {
+			.rule = (uint32_t)o->n + 1,
+			.container_port = (uint16_t)(run->spec.container_port + at),
+			.udp = run->spec.protos == PROTO_UDP,
+			.spec = run->spec,
+		},
+	};
+	int fds[BATCH], n = 0, r = 0;
+	uint16_t port;
+
+	while (n < BATCH && at + (uint32_t)n < run->count) {
+		port = (uint16_t)(run->first + at + (uint32_t)n);
+		r = request.listen.udp ? listen_udp(&run->spec.host_addr, &port, err) :
+					 listen_tcp(&run->spec.host_addr, &port, err);
+		if (r < 0)
+			break;
+		fds[n++] = r;
+	}
+	/* a low limit: fewer at a time then */
+	if (r < 0 && (r != -EMFILE || n == 0))
+		r = failed(o, run, port, r, err);
+	else
+		r = 0;
+	request.listen.count = (uint16_t)n;
+	if (r >= 0)
+		r = forwarder_call(o->forwarder, &request, fds, (size_t)n, err);
+	for (int i = 0; i < n; i++)
+		fd_close(fds[i]);
+	return r < 0 ? r : n;
+}
+
+static int open_run(struct opener *o, struct run *run, struct error *err)
+{
+	int r = 0;
+
+	for (uint32_t at = 0; at < run->count && r >= 0; at += (uint32_t)(r < 0 ? 0 : r))
+		r = open_batch(o, run, at, err);
+	if (r < 0)
+		return r;
+	if (o->n == o->room) {
+		size_t room = o->room ? 2 * o->room : 16;
+		struct run *runs = realloc(o->runs, room * sizeof(*runs));
+
+		if (!runs)
+			return error_errno(err, -ENOMEM, "%zu mappings", room);
+		o->runs = runs;
+		o->room = room;
+	}
+	run->id = o->n_ports + 1;
+	o->n_ports += run->count;
+	o->runs[o->n++] = *run;
+	return 0;
+}
+
+/* How many ports there are before one of the two numbers comes to 0 again. */
+static uint32_t until_wrap(const struct rootlessport_mapping *m)
+{
+	uint32_t highest = m->host_port > m->container_port ? m->host_port : m->container_port;
+
+	if (!m->host_port || !m->container_port)
+		return 0;
+	return m->range < PORTS - highest ? m->range : PORTS - highest;
+}
+
+static int open_protocol(struct opener *o, const struct rootlessport_mapping *m,
+			 const char *protocol, struct error *err)
+{
+	struct run run = {
+		.host_ip = *m->host_ip ? m->host_ip : "0.0.0.0",
+		.first = m->host_port,
+		.count = until_wrap(m),
+		.spec = { .host_port = m->host_port, .container_port = m->container_port },
+	};
+	struct addr unused4, unused6;
+	int r;
+
+	if (!m->range)
+		return 0;
+	r = parse_protocol(protocol, &run.spec.protos, err);
+	if (r >= 0)
+		r = parse_ip("invalid ParentIP", run.host_ip, &run.spec.host_addr, err);
+	if (r >= 0)
+		r = rootlessport_child_ip(o->child_ip, &unused4, &unused6, err);
+	if (r < 0)
+		return r;
+	if (run.count && !run.spec.protos)
+		return error_set(err, -EPROTONOSUPPORT, "unsupported port protocol %s", protocol);
+	snprintf(run.protocol, sizeof(run.protocol), "%s", protocol);
+	run.spec.count = run.count;
+	if (run.count) {
+		r = choose_family(&run, &run.spec.host_addr, err);
+		if (r >= 0)
+			r = open_run(o, &run, err);
+	}
+	if (r >= 0 && run.count < m->range)
+		r = error_set(err, -EINVAL, "invalid %s: '\\x00'",
+			      (uint16_t)(m->host_port + run.count) ? "ChildPort" : "ParentPort");
+	return r;
+}
+
+static int open_mapping(struct opener *o, const struct rootlessport_mapping *m,
+			struct error *err)
+{
+	_cleanup_free_ char *list = strdup(m->protocol);
+	char *rest = list, *protocol;
+	int r = list ? 0 : error_errno(err, -ENOMEM, "a mapping");
+
+	while (r >= 0 && (protocol = strsep(&rest, ",")))
+		r = open_protocol(o, m, protocol, err);
+	return r;
+}
+
+int rootlessport_open(struct client *forwarder, const struct rootlessport_config *c,
+		      struct error *err)
+{
+	struct opener o = { .forwarder = forwarder, .child_ip = c->child_ip };
+	int r = 0;
+
+	for (size_t i = 0; i < c->n_mappings && r >= 0; i++)
+		r = open_mapping(&o, &c->mappings[i], err);
+	free(o.runs);
+	return r;
+}
