@@ -115,21 +115,17 @@ static unsigned long same_port(const struct opener *o, const struct run *run, ui
 	return 0;
 }
 
-/* In the words of podman's configuration: "listen tcp4 …", "[::]". */
-static void use_its_words(const struct run *run, uint32_t port, struct error *err)
+/* listen.h says tcp or udp; Go names the network as it was asked for: tcp4. */
+static void name_network(const struct run *run, struct error *err)
 {
-	const char *colon = strchr(run->host_ip, ':');
-	char was[ADDR_TEXT_MAX], text[ERROR_TEXT_MAX], before[ADDR_TEXT_MAX + 16], *at;
+	char text[ERROR_TEXT_MAX], *at;
 
-	addr_format_port(&run->spec.host_addr, (uint16_t)port, was);
-	snprintf(before, sizeof(before), "listen %.3s %s", run->protocol, was);
-	at = strstr(err->text, before);
-	if (!at)
-		return;
 	memcpy(text, err->text, sizeof(text));
-	error_set(err, 0, "%.*slisten %s %s%s%s:%u%s", (int)(at - err->text), text, run->protocol,
-		  colon ? "[" : "", run->host_ip, colon ? "]" : "", port,
-		  text + (at - err->text) + strlen(before));
+	at = strstr(text, "listen ");
+	if (!at || !run->protocol[3])
+		return;
+	at += strlen("listen tcp");
+	error_set(err, 0, "%.*s%s%s", (int)(at - text), text, run->protocol + 3, at);
 }
 
 static int failed(const struct opener *o, const struct run *run, uint32_t port, int r,
@@ -139,7 +135,7 @@ static int failed(const struct opener *o, const struct run *run, uint32_t port, 
 
 	if (id)
 		return error_set(err, r, "conflict with ID %lu", id);
-	use_its_words(run, port, err);
+	name_network(run, err);
 	return r;
 }
 
