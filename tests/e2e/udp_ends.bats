@@ -24,6 +24,49 @@ teardown_file() { e2e_teardown_file; }
 	asked server status "clients: 10, received: 10"
 }
 
+# closed AT PORT [PEER_OPTION...] - what five clients are told of a port on which nobody is
+closed() {
+	peer_start closed client udp-hold --connections 5 "$@"
+	peer_read closed
+	for i in 1 2; do
+		asked closed "ping 300" "answered 0, silent 5, refused 5"
+	done
+	peer_kill closed
+}
+
+@test "a closed port of the container: clients are told, as they would be natively" {
+	udp_start
+	free_port
+	closed 127.0.0.1 "$port"
+	published 7000 udp
+	for family in "${families[@]}"; do
+		loopback "$family"
+		closed "$at" "$port"
+	done
+	# local ones of another address, and remote ones
+	container=$ns
+	netns_make
+	netns_veth 2
+	closed "$host4" "$port"
+	closed "$host4" "$port" --netns "$ns"
+	closed "$host6" "$port" --netns "$ns"
+	closed "$host6" "$port"
+	portshunt_stop
+	portshunt_start attach --netns "$container" -p 127.0.0.1::7000/udp --child-ip 127.0.0.1
+	published 7000 udp
+	closed 127.0.0.1 "$port"
+}
+
+@test "who may not send ICMP forwards as well" {
+	wrap=(setpriv --bounding-set=-net_raw --inh-caps=-net_raw)
+	udp_start
+	wrap=()
+	clients_start 3
+	asked clients "ping 300" "answered 0, silent 3, refused 0"
+	echo_start
+	asked clients "ping 2000" "answered 3, silent 0, refused 0"
+}
+
 @test "a server that has stopped does not delay another port's clients" {
 	udp_start -p 7001/udp
 	echo_start

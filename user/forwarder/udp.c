@@ -110,6 +110,12 @@ static void on_timer(struct loop_source *source, uint32_t events)
 	arm(u);
 }
 
+static void refused(struct forwarder *f, struct udp_session *s)
+{
+	s->listener->rule->counts.refused++;
+	udp_icmp_refused(f, s);
+}
+
 static void on_reply(struct loop_source *source, uint32_t events)
 {
 	struct udp_session *s = (struct udp_session *)source;
@@ -126,8 +132,8 @@ static void on_reply(struct loop_source *source, uint32_t events)
 	if (!max)
 		return;
 	n = udp_batch_recv(b, source->fd, max);
-	if (n < 0 && n != -EAGAIN)
-		log_debug("udp: the container answers: %s", errno_text(n));
+	if (n == -ECONNREFUSED)
+		refused(f, s);
 	if (n <= 0)
 		return;
 	for (int i = 0; i < n; i++) {
@@ -136,7 +142,7 @@ static void on_reply(struct loop_source *source, uint32_t events)
 	}
 	l->rule->counts.down.relayed += bytes;
 	udp_brake_note_down(s, n, max, bytes);
-	udp_listener_to(l, &s->entry.key, &to);
+	udp_listener_to(l->family, &s->entry.key, &to);
 	udp_batch_send(b, l->source.fd, &to, 0, &s->largest_down);
 	touch(&f->udp, s, UDP_REPLIED);
 }
@@ -144,10 +150,12 @@ static void on_reply(struct loop_source *source, uint32_t events)
 void udp_session_send(struct forwarder *f, struct udp_session *s)
 {
 	static const struct udp_to connected;
-	int first = s->first;
+	int first = s->first, r;
 
 	s->first = s->last = -1;
-	udp_batch_send(&f->udp.batch, s->source.fd, &connected, first, &s->largest_up);
+	r = udp_batch_send(&f->udp.batch, s->source.fd, &connected, first, &s->largest_up);
+	if (r == -ECONNREFUSED)
+		refused(f, s);
 	touch(&f->udp, s, s->state);
 }
 
@@ -336,6 +344,7 @@ int udp_init(struct forwarder *f)
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -EIO;
 	udp_table_init(&u->table, secret);
+	udp_icmp_init(&u->icmp);
 	r = udp_brake_init(f);
 	return r < 0 ? r : timer_add(&f->loop, &u->timer, on_timer);
 }
@@ -354,4 +363,5 @@ void udp_done(struct forwarder *f)
 	udp_table_done(&f->udp.table);
 	timer_done(&f->udp.timer);
 	udp_brake_done(f);
+	udp_icmp_done(&f->udp.icmp);
 }

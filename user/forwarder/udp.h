@@ -19,8 +19,8 @@
  *
  * The sessions of each state are in a list, the one that was idle longest
  * first: that is all the timers there are. An error of the container's side
- * (a closed port) ends no session: the next datagram is a new attempt, by the
- * same source port. Nothing is kept for later: what a socket does not take at
+ * (a closed port, which its client is told of, see udp_icmp.h) ends no session:
+ * the next datagram is a new attempt, by the same source port. Nothing is kept for later: what a socket does not take at
  * once is lost, so that nobody waits for anybody.
  */
 #pragma once
@@ -34,6 +34,7 @@
 #include "forwarder/protocol.h"
 #include "forwarder/udp_batch.h"
 #include "forwarder/udp_brake.h"
+#include "forwarder/udp_icmp.h"
 #include "forwarder/udp_listener.h"
 #include "forwarder/udp_table.h"
 
@@ -67,6 +68,7 @@ struct udp {
 	struct loop_source timer; /* the next timeout, or the end of a pause */
 	struct loop_source brake_timer;
 	struct udp_gauges gauges;
+	struct udp_icmp icmp;
 	uint64_t timer_at;	/* ms; UINT64_MAX: not set */
 	uint64_t now;		/* of this turn, ms */
 	uint64_t starved_until; /* no sockets from the container's side; 0: there are */

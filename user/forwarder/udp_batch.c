@@ -230,3 +230,18 @@ int udp_batch_send(struct udp_batch *b, int fd, const struct udp_to *to, int fir
 	}
 	return last_error;
 }
+
+void udp_to_send(int fd, struct udp_to *to, void *data, size_t len)
+{
+	struct iovec iov = { data, len };
+	struct msghdr msg = {
+		.msg_name = &to->v6,
+		.msg_namelen = to->len,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = to->control_len ? to->control : NULL,
+		.msg_controllen = to->control_len,
+	};
+
+	sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}

@@ -51,6 +51,9 @@ struct udp_to {
 	size_t control_len;
 };
 
+/* udp_to_send - one message; lost if it cannot be sent. */
+void udp_to_send(int fd, struct udp_to *to, void *data, size_t len);
+
 /*
  * udp_batch_recv - what waits in @fd, @max messages at most; their `next` is
  * -1. Returns how many, or -errno: what was pending on the socket, or -EAGAIN.

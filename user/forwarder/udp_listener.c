@@ -96,11 +96,10 @@ static void set_local(struct udp_to *to, const struct udp_key *key)
 				      sizeof(info6));
 }
 
-void udp_listener_to(const struct udp_listener *l, const struct udp_key *key,
-		     struct udp_to *ret)
+void udp_listener_to(sa_family_t family, const struct udp_key *key, struct udp_to *ret)
 {
 	*ret = (struct udp_to){ 0 };
-	if (l->family == AF_INET) {
+	if (family == AF_INET) {
 		ret->v4.sin_family = AF_INET;
 		ret->v4.sin_port = key->client_port;
 		memcpy(&ret->v4.sin_addr, &key->client.s6_addr[12], 4);

@@ -56,6 +56,5 @@ void udp_listener_free(struct udp_listener *l);
 void udp_listener_hold(struct udp_listener *l, struct udp_listener_list *list);
 void udp_listeners_release(struct udp *u, struct udp_listener_list *list);
 
-/* udp_listener_to - how to send to the client of @key. */
-void udp_listener_to(const struct udp_listener *l, const struct udp_key *key,
-		     struct udp_to *ret);
+/* udp_listener_to - how a socket of @family sends to the client of @key. */
+void udp_listener_to(sa_family_t family, const struct udp_key *key, struct udp_to *ret);
