@@ -296,9 +296,13 @@ static void test_floor(void)
 					     "6.12.33", "6.15.3", "5.15.200", "x" };
 
 	for (size_t i = 0; i < sizeof(sound) / sizeof(*sound); i++)
-		tap_ok(sockmap_kernel_is_sound(sound[i]), sound[i]);
+		tap_ok(sockmap_kernel_is_sound(sound[i], "#1 SMP"), sound[i]);
 	for (size_t i = 0; i < sizeof(lossy) / sizeof(*lossy); i++)
-		tap_ok(!sockmap_kernel_is_sound(lossy[i]), lossy[i]);
+		tap_ok(!sockmap_kernel_is_sound(lossy[i], "#1 SMP"), lossy[i]);
+	tap_ok(sockmap_kernel_is_sound("6.1.0-56-amd64", "#1 SMP Debian 6.1.192-2 (2026)"),
+	       "Debian's 6.1.192 says 6.1.0");
+	tap_ok(!sockmap_kernel_is_sound("6.1.0-9-amd64", "#1 SMP Debian 6.1.27-1 (2023)"),
+	       "and so does its 6.1.27");
 }
 
 int main(void)

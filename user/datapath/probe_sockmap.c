@@ -93,7 +93,7 @@ static void test_kernel(void *context, struct probe *p)
 	struct utsname kernel;
 
 	uname(&kernel);
-	if (!sockmap_kernel_is_sound(kernel.release))
+	if (!sockmap_kernel_is_sound(kernel.release, kernel.version))
 		probe_set(p, PROBE_IMPOSSIBLE, "6.1.142, 6.6.94, 6.12.34 or 6.16 is needed",
 			  "Linux %s loses bytes of slow readers on a sockmap", kernel.release);
 }

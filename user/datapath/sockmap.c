@@ -34,10 +34,14 @@ struct sockmap {
  * right moment, so no trial at start can tell; this is the one place that
  * asks for a version.
  */
-bool sockmap_kernel_is_sound(const char *release)
+bool sockmap_kernel_is_sound(const char *release, const char *version)
 {
+	const char *debian = strstr(version, " Debian ");
 	unsigned int major, minor, patch = 0;
 
+	/* Debian's releases end in .0-N; the source's number is in the version */
+	if (debian)
+		release = debian + strlen(" Debian ");
 	if (sscanf(release, "%u.%u.%u", &major, &minor, &patch) < 2)
 		return false;
 	if (major != 6)

@@ -28,10 +28,11 @@ struct sockmap_pair {
 #define SOCKMAP_DOWN(p) (2 * (p)->slot + 1)
 
 /*
- * sockmap_kernel_is_sound - does a kernel of this release keep the bytes?
+ * sockmap_kernel_is_sound - does this kernel keep the bytes? Both as
+ * uname(2) tells them.
  * @release: as uname(2) has it.
  */
-bool sockmap_kernel_is_sound(const char *release);
+bool sockmap_kernel_is_sound(const char *release, const char *version);
 
 /*
  * sockmap_open - load the programs, which takes CAP_BPF, CAP_NET_ADMIN and

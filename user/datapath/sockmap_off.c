@@ -5,7 +5,7 @@
 
 #include "datapath/sockmap.h"
 
-bool sockmap_kernel_is_sound(const char *release)
+bool sockmap_kernel_is_sound(const char *release, const char *version)
 {
 	return false;
 }
