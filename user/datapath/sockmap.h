@@ -28,9 +28,8 @@ struct sockmap_pair {
 #define SOCKMAP_DOWN(p) (2 * (p)->slot + 1)
 
 /*
- * sockmap_kernel_is_sound - does this kernel keep the bytes? Both as
- * uname(2) tells them.
- * @release: as uname(2) has it.
+ * sockmap_kernel_is_sound - does a kernel whose @release and @version uname(2)
+ * tells keep the bytes?
  */
 bool sockmap_kernel_is_sound(const char *release, const char *version);
 
