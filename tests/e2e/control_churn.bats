@@ -58,7 +58,7 @@ churned() {
 	echo "# $(wc -l <"$dir/streams.rounds") rounds of 100 streams in ${CONTROL_CHURN:-1000} of $1," \
 		"$before kB before, $(memory) kB after" >&3
 	eventually 5 nothing_open
-	[ $(($(memory) - before)) -lt 512 ]
+	grown_at_most $(($(memory) - before)) 512
 	eventually 5 few_more_descriptors
 	[ "$(stat_of total refused)" = 0 ]
 	[ ! -s "$dir/portshunt.err" ] || ! grep -v -- '->' "$dir/portshunt.err"

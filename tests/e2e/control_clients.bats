@@ -67,7 +67,7 @@ teardown_file() { e2e_teardown_file; }
 	[ "$(sed -n 's/^taken: //p' <<<"$out")" -lt $((4 << 20)) ]
 
 	eventually 5 only_fds "$before"
-	[ $(($(supervisor_kb) - kb)) -lt 1024 ]
+	grown_at_most $(($(supervisor_kb) - kb)) 1024
 	streams_stop
 }
 
@@ -89,7 +89,7 @@ teardown_file() { e2e_teardown_file; }
 	raw deaf 100000 >"$dir/deaf" &
 	deaf=$!
 	control list >/dev/null
-	[ $(($(supervisor_kb) - kb)) -lt 2048 ]
+	grown_at_most $(($(supervisor_kb) - kb)) 2048
 	wait $deaf
 	[ "$(cat "$dir/deaf")" = dropped ]
 	eventually 5 only_fds "$before"

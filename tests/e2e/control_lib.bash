@@ -86,6 +86,11 @@ supervisor_kb() {
 	awk '/^Pss:/ { print $2 }' "/proc/$portshunt_pid/smaps_rollup"
 }
 
+# grown_at_most KB LIMIT - of memory, in a process. ASan keeps what was freed for a while.
+grown_at_most() {
+	[ -n "${SAN:-}" ] || [ "$1" -lt "$2" ] || { echo "$1 kB more"; return 1; }
+}
+
 # only_fds N - the supervisor has that many open
 only_fds() {
 	[ "$(supervisor_fds)" = "$1" ]

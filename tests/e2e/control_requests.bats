@@ -152,6 +152,27 @@ ended() {
 	[ "$(rules)" = "$id 0.0.0.0:$port 80 tcp 0 open" ]
 }
 
+@test "more ports than there are descriptors: refused whole, and nobody is disturbed" {
+	wrap=(prlimit --nofile=600:600)
+	control_start -p 7000
+	wrap=()
+	published 7000
+	first=$port
+	hold_server 2
+	holder one
+	free_port 550
+	refused "too many open files" add "127.0.0.1:$port-$((port + 549)):1-550"
+	for p in $port $((port + 100)) $((port + 549)); do
+		not listening "$p"
+	done
+	alive one
+	port=$first
+	holder two
+	alive two
+	free_port 100
+	control add "127.0.0.1:$port-$((port + 99)):1-100"
+}
+
 @test "requests that make no sense change nothing, and are told why" {
 	control_start -p 80
 	published 80
