@@ -46,7 +46,7 @@ proxy_runs() {
 	return 1
 }
 
-# proxy_stop PID [SIGNAL] - sets $status; fails when it had to be killed.
+# proxy_stop PID [SIGNAL] - sets $status; fails when it had to be killed. 0: it ends by itself.
 proxy_stop() {
 	local pid
 
@@ -82,7 +82,7 @@ proxy_outcome() {
 		proxy_stop "$proxy_pid"
 		return
 	fi
-	proxy_stop "$proxy_pid" CONT
+	proxy_stop "$proxy_pid" 0
 	printf -v told %q "${told%.}"
 	said=$(head -1 "$dir/proxy.err")
 	outcome="$status $told${said:+ $said}"
