@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A forwarder that makes its sockets by itself, and what it does when it cannot. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "forwarder/forwarder.h"
+
+#define DEADLINE_MS 10000
+
+static struct forwarder f;
+static int failing; /* -errno instead of a socket */
+static unsigned int made;
+
+static int make(bool udp, sa_family_t family)
+{
+	if (failing)
+		return failing;
+	made++;
+	return socket(family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/* On a free port of 127.0.0.1, which is *ret. */
+static int listening(struct sockaddr_in *ret)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*ret);
+
+	*ret = (struct sockaddr_in){ .sin_family = AF_INET };
+	ret->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_return_code(bind(fd, (struct sockaddr *)ret, len), errno);
+	assert_return_code(listen(fd, 16), errno);
+	assert_return_code(getsockname(fd, (struct sockaddr *)ret, &len), errno);
+	return fd;
+}
+
+static int connected_to(const struct sockaddr_in *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_return_code(connect(fd, (const struct sockaddr *)at, sizeof(*at)), errno);
+	return fd;
+}
+
+static void obey(struct forwarder_request *request, int *fds, size_t n)
+{
+	struct forwarder_reply reply = { 0 };
+	struct error err = { "" };
+
+	assert_int_equal(forwarder_obey(&f, request, &reply, fds, n, &err), 0);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* The container's end of the connection that the forwarder makes; -1: none in @ms. */
+static int arrives(int container, int ms)
+{
+	uint64_t end = now_ms() + (uint64_t)ms;
+	int fd;
+
+	while ((fd = accept(container, NULL, NULL)) < 0 && now_ms() < end)
+		assert_int_equal(loop_turn(&f.loop, 50), 0);
+	return fd;
+}
+
+/* Forwards to @container; *ret_at is where it listens. */
+static void start(const struct sockaddr_in *container, struct sockaddr_in *ret_at)
+{
+	struct forwarder_request listen = { .type = FORWARDER_LISTEN };
+	struct forwarder_request start = { .type = FORWARDER_START };
+	int fd = listening(ret_at);
+
+	f = (struct forwarder){ 0 };
+	f.connector.make = make;
+	made = 0;
+	assert_int_equal(forwarder_init(&f, -1), 0);
+	listen.listen.rule = 1;
+	listen.listen.count = 1;
+	listen.listen.container_port = ntohs(container->sin_port);
+	obey(&listen, &fd, 1);
+	start.start.target4.family = AF_INET;
+	start.start.target4.v4 = container->sin_addr;
+	obey(&start, NULL, 0);
+}
+
+static void one_is_ready_and_no_more(void **state)
+{
+	struct sockaddr_in to, at;
+	int container = listening(&to), client, fd;
+
+	failing = 0;
+	start(&to, &at);
+	assert_int_equal(made, 1);
+	client = connected_to(&at);
+	fd = arrives(container, DEADLINE_MS);
+	assert_true(fd >= 0);
+	assert_int_equal(made, 2);
+	forwarder_finish(&f);
+	forwarder_done(&f);
+	close(fd);
+	close(client);
+	close(container);
+}
+
+static void clients_wait_until_there_are_sockets_again(void **state)
+{
+	struct sockaddr_in to, at;
+	int container = listening(&to), client, fd;
+
+	failing = -EMFILE;
+	start(&to, &at);
+	client = connected_to(&at);
+	assert_int_equal(arrives(container, 300), -1);
+	assert_int_equal(made, 0);
+	failing = 0;
+	fd = arrives(container, DEADLINE_MS);
+	assert_true(fd >= 0);
+	forwarder_finish(&f);
+	forwarder_done(&f);
+	close(fd);
+	close(client);
+	close(container);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_is_ready_and_no_more),
+		cmocka_unit_test(clients_wait_until_there_are_sockets_again),
+	};
+
+	log_init(LOG_ERROR, false);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
