@@ -42,7 +42,7 @@ TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.
 KERNELS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt \
 	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh)) tests/kernels/log.sh
 # Names that other programs start it under: user/main.c.
-DROP_INS := docker-proxy
+DROP_INS := docker-proxy rootlessport
 MAN := $(patsubst user/man/%.scd,$(O)/man/%.gz,$(wildcard user/man/*.scd))
 
 all: $(O)/portshunt ## build the program
@@ -118,6 +118,10 @@ check-docker: ## docker-proxy with Debian's dockerd, and beside the original
 	@tests/tools/deps.sh build run test docker
 	@$(MAKE) --no-print-directory -j$(JOBS) run-docker
 
+check-podman: ## rootlessport, with Debian's podman as root and as an ordinary user
+	@tests/tools/deps.sh build run test podman
+	@$(MAKE) --no-print-directory -j$(JOBS) run-podman
+
 check-soak: ## 10 GiB each way under churn, 200 stopped readers, 10 000 rules; SOAK_MB=10240, STOPPED_MS=10000
 	@tests/tools/deps.sh build run test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-soak
@@ -129,6 +133,7 @@ check-kernels: ## what depends on the kernel, on Debian's in qemu; KERNEL_DEB=FI
 run-check: $(TWIN) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
 run-servers: TESTS := $(wildcard tests/servers/*.bats)
 run-docker: TESTS := $(wildcard tests/docker/*.bats)
+run-podman: TESTS := $(wildcard tests/podman/*.bats)
 run-soak: TESTS := $(wildcard tests/soak/*.bats) tests/e2e/control_churn.bats
 run-soak: export CONTROL_CHURN ?= 10000
 run-soak: export TEST_TIMEOUT ?= 3600
@@ -137,8 +142,8 @@ run-kernels: $(TWIN) $(KERNEL) $(BPF_TESTS)
 run-kernels: TESTS := $(KERNELS)
 run-kernels: RUN := tests/kernels/run.sh
 
-RUNS := run-check run-servers run-docker run-soak run-kernels
-RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,docker,soak}/*' \
+RUNS := run-check run-servers run-docker run-podman run-soak run-kernels
+RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,docker,podman,soak}/*' \
 	--rules 'par=**' --exec tests/tools/run-test.sh
 $(RUNS): export PORTSHUNT = $(abspath $(O))/portshunt
 $(RUNS): export PEER = $(abspath $(O))/tests/peer
@@ -197,6 +202,6 @@ help: ## this list
 	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
 
 FORCE:
-.PHONY: all compile_commands.json check check-san check-servers check-docker check-soak check-kernels $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
+.PHONY: all compile_commands.json check check-san check-servers check-docker check-podman check-soak check-kernels $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)

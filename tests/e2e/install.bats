@@ -31,6 +31,10 @@ tree() {
 	run "$root/usr/local/libexec/portshunt/docker-proxy" -version
 	[ "$output" = "docker-proxy (portshunt) version $("$root/usr/local/bin/portshunt" --version |
 		cut -d' ' -f2)" ]
+	run "$root/usr/local/libexec/portshunt/rootlessport" </dev/null
+	[ "$output" = "unexpected end of JSON input" ]
+	# where podman looks by itself there is nothing of ours
+	[ -z "$(find "$root" -path '*/podman/*')" ]
 
 	build uninstall DESTDIR="$root" PREFIX=/usr/local
 	diff <(echo "$before") <(tree)

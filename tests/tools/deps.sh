@@ -18,6 +18,7 @@ declare -A packages=(
 	[test]="bats iproute2 libcmocka-dev perl procps util-linux"
 	[servers]="apache2-utils curl nginx-light openssl postgresql redis-server redis-tools wrk"
 	[docker]="busybox-static docker.io iptables"
+	[podman]="busybox-static podman runc slirp4netns uidmap"
 	[install]="scdoc"
 	[kernels]="busybox|busybox-static qemu-system-x86"
 	[fuzz]="clang libclang-rt-14-dev"

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+# Real podman with nothing replaced but its rootlessport, as root and as an ordinary user.
+
+bats_require_minimum_version 1.5.0
+load ../e2e/lib
+load ../e2e/run_lib
+
+setup_file() { e2e_setup_file; }
+
+setup() {
+	local command
+
+	run_setup
+	for command in podman runc slirp4netns busybox; do
+		command -v $command >/dev/null || skip "$command is not installed: make check-podman"
+	done
+	# 108 bytes are what podman's sockets may have in all
+	pod=$(mktemp -d /tmp/pstest-XXXXXX)
+	mkdir -p "$pod/helpers" "$pod/root/bin" "$pod/root/www"
+	ln -s "$PORTSHUNT" "$pod/helpers/rootlessport"
+	cp "$(readlink -f "$(command -v busybox)")" "$pod/root/bin/busybox"
+	ln -s busybox "$pod/root/bin/httpd"
+	mkdir "$pod/root"/{proc,sys,dev,etc,tmp,run}
+	echo "a page" >"$pod/root/www/index.html"
+	chmod 777 "$pod"
+	started=no
+	free_port 4
+	published_ports+=("$port" $((port + 1)) $((port + 2)))
+}
+
+teardown() {
+	local failed=0 group
+
+	if [ "$started" = yes ]; then
+		podman_ask rm -f -a -t 0 >/dev/null || failed=1
+		# the process that keeps an ordinary user's namespaces
+		[ "$who" = root ] || podman_ask system migrate || failed=1
+	fi
+	# conmon has it clean up once more
+	eventually 10 not pgrep -f "$pod" >/dev/null || { pgrep -af "$pod"; failed=1; }
+	run_teardown || failed=1
+	find /sys/fs/cgroup -depth -type d -path "*pstest-$$-podman*" -exec rmdir {} + 2>/dev/null || true
+	rm -rf "$pod"
+	return $failed
+}
+
+teardown_file() { e2e_teardown_file; }
+
+# be root|user - who runs podman in this test
+be() {
+	[ "$1" = user ] || need_root
+	as "$1"
+	[ "$1" = root ] || chown -R "$(as_user id -u)" "$pod"
+	started=yes
+}
+
+podman_ask() {
+	(
+		children_close_fds
+		timeout 60 "${wrap[@]}" env CONTAINERS_HELPER_BINARY_DIR="$pod/helpers" \
+			podman --storage-driver vfs --root "$pod/storage" --runroot "$pod/run" --tmpdir "$pod/tmp" \
+			--cgroup-manager=cgroupfs "$@"
+	)
+}
+
+# container NAME OPTION... - serves "a page" at port 80. What podman says is in $dir/podman.out,
+# its status in $status.
+container() {
+	local name=$1 cgroup=()
+
+	shift
+	status=0
+	# an ordinary user has none, and says nothing about it
+	[ "$who" != root ] || cgroup=(--cgroup-parent "pstest-$$-podman")
+	podman_ask run -d --name "$name" --runtime runc --security-opt seccomp=unconfined \
+		"${cgroup[@]}" --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 \
+		--network slirp4netns "$@" --rootfs "$pod/root" \
+		httpd -f -p 80 -h /www >"$dir/podman.out" 2>&1 || status=$?
+	cat "$dir/podman.out"
+}
+
+# served PORT - podman's "running" is before the server's listen
+served() {
+	eventually 10 page "http://127.0.0.1:$1/"
+}
+
+ours_listens() {
+	[ "$(our_pids | grep -c .)" -ge 3 ] && listening "$1"
+}
+
+one_port() {
+	container one -p "$port:80"
+	[ "$status" = 0 ]
+	ours_listens "$port"
+	served "$port"
+	pages "$port"
+	podman_ask restart -t 0 one
+	served "$port"
+	podman_ask rm -f -t 0 one
+	# slirp4netns is podman's
+	eventually 5 nothing_runs
+	not listening "$port"
+}
+
+range_and_udp() {
+	container one -p "127.0.0.1:$port-$((port + 1)):80-81" -p "$((port + 2)):80/udp"
+	[ "$status" = 0 ]
+	served "$port"
+	listening "$((port + 1))"
+	listening_udp "$((port + 2))"
+}
+
+two_on_one_port() {
+	container one -p "$port:80"
+	[ "$status" = 0 ]
+	container two -p "$port:80"
+	[ "$status" = 126 ]
+	grep -q 'Error: rootlessport listen tcp 0.0.0.0:.*ddress already in use' "$dir/podman.out"
+	served "$port"
+}
+
+@test "root: a port, and the same after a restart; nothing is left of it" {
+	be root
+	one_port
+}
+
+@test "an ordinary user: a port, and the same after a restart; nothing is left of it" {
+	be user
+	one_port
+}
+
+@test "root: a range, and UDP" {
+	be root
+	range_and_udp
+}
+
+@test "an ordinary user: a range, and UDP" {
+	be user
+	range_and_udp
+}
+
+@test "root: a second container on the same port" {
+	be root
+	two_on_one_port
+}
+
+@test "an ordinary user: a second container on the same port" {
+	be user
+	two_on_one_port
+}
+
+@test "an ordinary user: a privileged port" {
+	[ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 80 ] || skip "80 is not privileged"
+	be user
+	container one -p 80:80
+	[ "$status" = 126 ]
+	grep -q 'Error: rootlessport cannot expose privileged port 80,' "$dir/podman.out"
+}
+
+@test "podman that has not opted in uses its own" {
+	be root
+	rm "$pod/helpers/rootlessport"
+	container one -p "$port:80"
+	[ "$status" = 0 ] || [[ $(cat "$dir/podman.out") == *'could not find "rootlessport"'* ]]
+	not grep -lq "$PORTSHUNT" /proc/[0-9]*/maps
+}
