@@ -286,8 +286,11 @@ unsigned int udp_room(struct forwarder *f)
 		if (!targets[i]->family)
 			continue;
 		n = connector_has(&f->connector, targets[i], true);
-		if (!n && !starved)
+		if (!n && !starved) {
 			connector_fill(&f->connector, targets[i], true);
+			/* a forwarder that is alone makes them at once */
+			n = connector_has(&f->connector, targets[i], true);
+		}
 		room = n < room ? n : room;
 	}
 	return room || !starved ? room : UDP_BATCH_MAX;
