@@ -75,9 +75,14 @@ sweep() {
 	asked server status "clients: 2, received: 3"
 }
 
-# bursts DIRECTION SIZE - what arrives is whole and in order. Some may be lost: it is a flood.
+# bursts DIRECTION SIZE [ADDR PEER_OPTION...] - what arrives is whole and in order. Some may be
+# lost: it is a flood.
 bursts() {
-	peer_start flood client udp ${1/up/} --write-size "$2" --seconds 0.3 127.0.0.1 "$port"
+	local direction=$1 size=$2
+
+	shift 2
+	peer_start flood client udp ${direction/up/} --write-size "$size" --seconds 0.3 \
+		"${1:-127.0.0.1}" "$port" "${@:2}"
 	peer_wait flood
 	[ "$status" = 0 ]
 	[[ $output =~ \ count=([0-9]+)\ .*\ disorder=0\ wrong=0\  ]] || { echo "$output"; false; }
@@ -91,6 +96,49 @@ bursts() {
 		bursts up $size
 		bursts --down $size
 	done
+}
+
+@test "floods to and from elsewhere, larger than the MTU: fragments, but no bursts of them" {
+	udp_start
+	peer_start server server bench --netns "$ns" --port 7000 --control
+	netns_make
+	netns_veth 2
+	for at in "$host4" "$host6"; do
+		for size in 1400 3000 1400; do
+			bursts up $size "$at" --netns "$ns"
+			bursts --down $size "$at" --netns "$ns"
+		done
+	done
+}
+
+@test "a burst of datagrams that the way to the client has to fragment: none is lost" {
+	udp_start
+	nsenter --net="$ns" perl -MSocket -e '
+		socket(my $s, AF_INET, SOCK_DGRAM, 0) or die $!;
+		bind($s, sockaddr_in(7000, INADDR_ANY)) or die $!;
+		setsockopt($s, 17, 103, pack("i", 3000)) or die "UDP_SEGMENT: $!";
+		open(my $ready, ">", $ARGV[0]) or die $!;
+		close $ready;
+		while (my $from = recv($s, my $text, 100, 0)) {
+			send($s, join("", map { chr(65 + $_) x 3000 } 0 .. 9), 0, $from) or die $!;
+		}' "$dir/bound" 3>&- &
+	server=$!
+	eventually 5 test -e "$dir/bound"
+	netns_make
+	netns_veth 2
+	# the second round knows that the way takes no bursts of these
+	nsenter --net="$ns" timeout 20 perl -MSocket -e '
+		socket(my $s, AF_INET, SOCK_DGRAM, 0) or die $!;
+		connect($s, sockaddr_in($ARGV[1], inet_aton($ARGV[0]))) or die $!;
+		for (1, 2) {
+			send($s, "go", 0) or die $!;
+			for my $i (0 .. 9) {
+				recv($s, my $got, 70000, 0);
+				die "datagram $i: ", length $got unless $got eq chr(65 + $i) x 3000;
+			}
+		}' "$host4" "$port"
+	kill $server
+	wait $server || true
 }
 
 @test "sizes that change within a burst, empty datagrams among them" {
