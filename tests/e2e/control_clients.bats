@@ -126,7 +126,7 @@ teardown_file() { e2e_teardown_file; }
 	idle=$!
 	exec {in}>"$dir/idle.in"
 	eventually 5 grep -q asked "$dir/idle"
-	timeout 2 "$PORTSHUNT" list --control "$socket"
+	timeout 8 "$PORTSHUNT" list --control "$socket"
 	exec {in}>&-
 	wait $idle
 }
