@@ -201,3 +201,18 @@ bursts() {
 	sweep 3 --write-size 1-3 127.0.0.1 "$port"
 	asked other status "clients: 1, received: 3"
 }
+
+@test "run, as an ordinary user" {
+	user_need
+	wrap=("${user_wrap[@]}")
+	portshunt_start run -p 7000/tcp,udp -- "$PEER" server udp-echo --port 7000
+	wrap=()
+	published 7000 udp
+	# COMMAND has only begun when all is ready: the first datagrams may find nobody
+	answers() {
+		"$PEER" client udp-echo --write-size 5 127.0.0.1 "$port" >"$dir/out"
+	}
+	eventually 20 answers
+	sweep 67 --write-size 0-65507 --step 1000 127.0.0.1 "$port"
+	! has_ipv6 || sweep 67 --write-size 0-65507 --step 1000 ::1 "$port"
+}
