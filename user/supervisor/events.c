@@ -66,7 +66,7 @@ static void on_forwarder_end(struct loop_source *source, uint32_t events)
 {
 	struct supervisor *s = OF(source, forwarder_end);
 	char text[64];
-	int status;
+	int status = 0;
 
 	loop_del(source);
 	process_wait(&s->forwarder.process, -1, &status);
