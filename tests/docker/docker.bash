@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the tests with a real dockerd share: a daemon in a network and a mount namespace of its
-# own, so that its bridge, its iptables rules and its mounts go with it, and containers in it.
+# own, so that its bridge, its iptables rules, its mounts, and what it puts into /run and /opt go
+# with it, and containers in it.
 #
 #	$host		that network namespace: the host, to these containers
 #
@@ -31,11 +32,13 @@ dockerd_start() {
 	netns_make host
 	host=$ns
 	cgroup=/pstest-$$-docker
+	had_etc=$([ ! -e /etc/docker ] || echo yes)
 	n=$((RANDOM % 250 + 1))
 	(
 		children_close_fds
-		exec nsenter --net="$host" unshare -m --propagation slave "${wrap[@]}" dockerd \
-			--data-root "$dir/data" --exec-root "$dir/exec" -H "unix://$dir/docker.sock" \
+		exec nsenter --net="$host" unshare -m --propagation slave "${wrap[@]}" bash -c \
+			'mount -t tmpfs none /run && mount -t tmpfs none /opt && exec "$@"' - \
+			dockerd --data-root "$dir/data" --exec-root "$dir/exec" -H "unix://$dir/docker.sock" \
 			-p "$dir/docker.pid" --storage-driver vfs --userland-proxy-path "$proxy" \
 			--cgroup-parent "$cgroup" --bip "10.214.$n.1/24" \
 			--ipv6 --fixed-cidr-v6 "fd14:$n::/64" >"$dir/dockerd.log" 2>&1 </dev/null
@@ -96,10 +99,12 @@ dockerd_stop() {
 	kill "$pid"
 	eventually 30 pid_ended "$pid" || { echo "dockerd does not end"; kill -KILL "$pid"; return 1; }
 	wait "$pid" || true
-	cgroup_remove
+	rest_remove
 }
 
-cgroup_remove() {
+# rest_remove - what dockerd leaves outside of its namespaces.
+rest_remove() {
+	[ "$had_etc" ] || { rm -f /etc/docker/key.json; rmdir /etc/docker; }
 	find /sys/fs/cgroup -depth -type d -path "*$cgroup*" -exec rmdir {} +
 }
 
@@ -112,7 +117,7 @@ dockerd_kill() {
 	kill -KILL "$pid"
 	wait "$pid" || true
 	eventually 10 container_killed
-	cgroup_remove
+	rest_remove
 }
 
 container_killed() {
