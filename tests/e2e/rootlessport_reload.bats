@@ -97,3 +97,32 @@ holder() {
 	[ "$status" = 0 ]
 	[ ! -e "$rp" ]
 }
+
+@test "portshunt reload --podman: the client of that socket, ours and the original's" {
+	local program long rp status=0
+
+	client() { "$PORTSHUNT" reload --podman "$@" 2>"$dir/said"; }
+	long=$(printf 'a%.0s' {1..64})
+	rp=$tmpdir/t/rp/$long
+	config ",\"ContainerID\":\"$long\",\"RootlessCNI\":true" "$(mapping "$port" 80)"
+	for program in "$ours" $original; do
+		helper_start "$program"
+		[ "$ready" = 1 ]
+		client "$rp" 127.0.0.2 || { cat "$dir/said"; false; }
+		[ ! -s "$dir/said" ]
+		page "http://127.0.0.1:$port/"
+		client "$rp" x || status=$?
+		[ "$status" = 125 ]
+		grep -qF 'port reloading failed: rootless port failed to add port: invalid ChildIP: "x"' \
+			"$dir/said"
+		helper_exit
+	done
+	status=0
+	client "$rp" 127.0.0.1 || status=$?
+	[ "$status" = 125 ]
+	grep -q "could not reload rootless port mappings, .*: $rp: no such file or directory" "$dir/said"
+	status=0
+	client "$rp" 127.0.0.1 127.0.0.2 || status=$?
+	[ "$status" = 125 ]
+	grep -q 'one address' "$dir/said"
+}

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "control/client.h"
+#include "control/podman.h"
 #include "control/table.h"
 
 #define EXIT_TROUBLE 125
@@ -20,6 +21,7 @@
 
 struct asked {
 	const char *socket;
+	const char *podman; /* reload: another kind of socket */
 	bool json, drain, help;
 	struct json *arguments;
 	char **words; /* that are no options */
@@ -42,6 +44,7 @@ enum {
 	OPT_DRAIN = 'd',
 	OPT_TIMEOUT = 't',
 	OPT_CONNECTIONS = 'n',
+	OPT_PODMAN = 'o',
 };
 
 static const struct option long_options[] = {
@@ -53,6 +56,7 @@ static const struct option long_options[] = {
 	{ "drain", no_argument, NULL, OPT_DRAIN },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "connections", optional_argument, NULL, OPT_CONNECTIONS },
+	{ "podman", required_argument, NULL, OPT_PODMAN },
 	{ 0 },
 };
 
@@ -112,6 +116,8 @@ static int fill_reload(struct asked *a, struct error *err)
 {
 	if (!a->n_words)
 		return error_set(err, -EINVAL, "reload wants the container's new address");
+	if (a->podman && (a->n_words > 1 || a->socket || a->json))
+		return error_set(err, -EINVAL, "--podman PATH wants one address and nothing else");
 	json_add(a->arguments, "child_ips", list_of_words(a));
 	return 0;
 }
@@ -136,8 +142,10 @@ static const struct command commands[] = {
 	  "      --id N           this rule only\n"
 	  "      --connections[=N]  and which connections are open, 100 at most or N\n",
 	  fill_none, table_stats },
-	{ "reload", "", "Usage: portshunt reload --control PATH [--json] ADDRESS...\n"
-	  "The container has another address now, one a family: as --child-ip.\n\n",
+	{ "reload", "o", "Usage: portshunt reload --control PATH [--json] ADDRESS...\n"
+	  "  or:  portshunt reload --podman TMPDIR/rp/ID ADDRESS\n"
+	  "The container has another address now, one a family: as --child-ip.\n\n"
+	  "      --podman PATH    the reload socket of a container's rootlessport\n",
 	  fill_reload, table_reloaded },
 };
 
@@ -171,6 +179,9 @@ static int set_option(struct asked *a, int option, struct error *err)
 		return 0;
 	case OPT_TIMEOUT:
 		return add_number(a, "timeout", "--timeout", optarg, err);
+	case OPT_PODMAN:
+		a->podman = optarg;
+		return 0;
 	default:
 		if (optarg)
 			return add_number(a, "connections", "--connections", optarg, err);
@@ -199,7 +210,7 @@ static int parse(const struct command *c, int argc, char **argv, struct asked *a
 	a->words = argv + optind;
 	a->n_words = (size_t)(argc - optind);
 	r = c->fill(a, err);
-	if (r >= 0 && !a->socket)
+	if (r >= 0 && !a->socket && !a->podman)
 		return error_set(err, -EINVAL, "%s wants --control PATH, the socket that run or "
 				 "attach was given", c->name);
 	return r;
@@ -236,6 +247,8 @@ int cmd_control(int argc, char **argv)
 
 	if (r >= 0 && asked.help)
 		printf("%s%s", c->usage, usage_common);
+	else if (r >= 0 && asked.podman)
+		r = podman_reload(asked.podman, asked.words[0], &err);
 	else if (r >= 0)
 		r = ask(c, &asked, &err);
 	json_free(asked.arguments);

@@ -29,7 +29,8 @@ _portshunt() {
 	case $command in
 	'') COMPREPLY=($(compgen -W "run attach add remove list stats reload doctor --help --version" -- "$cur")) ;;
 	attach) COMPREPLY=($(compgen -W "--netns --pid $both" -- "$cur")) ;;
-	add | list | reload) COMPREPLY=($(compgen -W "--control --json --help" -- "$cur")) ;;
+	reload) COMPREPLY=($(compgen -W "--control --podman --json --help" -- "$cur")) ;;
+	add | list) COMPREPLY=($(compgen -W "--control --json --help" -- "$cur")) ;;
 	remove) COMPREPLY=($(compgen -W "--control --json --id --host-port --drain --timeout --help" -- "$cur")) ;;
 	stats) COMPREPLY=($(compgen -W "--control --json --id --connections --help" -- "$cur")) ;;
 	doctor) COMPREPLY=($(compgen -W "--json --help" -- "$cur")) ;;
