@@ -26,6 +26,7 @@
 #define FAST 40
 #define FEW 16
 #define GROW_US 100
+#define BURST 32
 
 /* How many there is room for, of those that came before; 0: wait. */
 static unsigned int room_in(struct udp *u, struct udp_brake *b, const struct udp_gauge *gauge)
@@ -103,9 +104,10 @@ void udp_brake_note_down(struct udp_session *s, int n, unsigned int max, uint64_
 		hold_down(s, GROW_US);
 }
 
+/* A burst may be more than a receiver holds, before it is known to be fast. */
 static bool wants_look(const struct udp *u, const struct udp_brake *b)
 {
-	return (b->is_full || b->is_fast) && u->now >= b->off_until;
+	return (b->is_full || b->is_fast || b->count >= BURST) && u->now >= b->off_until;
 }
 
 static int *gauge_of(struct udp *u, sa_family_t family)
