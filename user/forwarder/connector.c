@@ -100,7 +100,7 @@ static void fill_here(struct connector *c, struct connector_shelf *shelf,
 		      sa_family_t family, bool udp)
 {
 	unsigned int wanted = udp ? CONNECTOR_BATCH : 1;
-	int fd;
+	int fd = -EAGAIN;
 
 	if (shelf->n > (udp ? CONNECTOR_LOW : 0))
 		return;
