@@ -74,6 +74,14 @@ int wait_for(int fd, int events)
 
 	while (poll(&pfd, 1, -1) < 0)
 		;
+	/*
+	 * A reset sets the error first and closes then (tcp_reset), and this may be
+	 * in between, on another CPU. MSG_ZEROCOPY's completions are POLLERR alone.
+	 */
+	for (int i = 0; i < 1000 && (pfd.revents & (POLLERR | POLLHUP)) == POLLERR; i++) {
+		sched_yield();
+		poll(&pfd, 1, -1);
+	}
 	return pfd.revents;
 }
 
