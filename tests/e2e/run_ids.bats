@@ -24,7 +24,7 @@ map() {
 @test "all ids of /etc/subuid and /etc/subgid, the caller's as 0" {
 	as user
 	run -0 --separate-stderr in_run sh -c 'id -u; id -g; cat /proc/self/uid_map; echo; cat /proc/self/gid_map'
-	[ -z "$stderr" ]
+	[ -z "$stderr" ] || { echo "it said: $stderr"; false; }
 	[ "${lines[0]} ${lines[1]}" = "0 0" ]
 	diff <(printf '0\n0\n%s\n\n%s\n' "$(map /etc/subuid "$(id -u pstest)")" \
 		"$(map /etc/subgid "$(id -g pstest)")") <(echo "$output" | awk '{ $1 = $1; print }')
