@@ -374,7 +374,7 @@ user_need() {
 	fi
 	user_wrap=(setpriv --reuid pstest --regid pstest --init-groups env -i
 		PATH="$PATH" HOME="$E2E_DIR/home" XDG_RUNTIME_DIR="$E2E_DIR/runtime"
-		E2E_DIR="$E2E_DIR" TMPDIR=/tmp)
+		E2E_DIR="$E2E_DIR" TMPDIR=/tmp ${ASAN_OPTIONS:+ASAN_OPTIONS="$ASAN_OPTIONS"})
 }
 
 # as_user COMMAND... - after user_need. With portshunt_start or peer_start say
