@@ -62,6 +62,18 @@ own_leg() {
 	eventually 1 nothing_new_in_kernel
 }
 
+@test "a sender that is faster than its receiver gets a short queue, and loses nothing" {
+	attach_start --log-level debug
+	peer_start server server sink --bytes 16m --read-pause 1 --read-size 256k --netns "$ns" --port 7000
+	peer_start client client source --epoll --bytes 16m 127.0.0.1 "$port"
+	peer_wait client
+	[ "$status" = 0 ]
+	peer_wait server
+	[ "$status" = 0 ]
+	grep -q "captured: the client's socket" "$dir/portshunt.err"
+	grep -q "shorten the queue of the client's socket" "$dir/portshunt.err"
+}
+
 @test "SIGKILL of the forwarder: the connection ends, and nothing stays in the kernel" {
 	held
 	for pid in $(our_pids); do
