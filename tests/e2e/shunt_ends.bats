@@ -64,7 +64,7 @@ own_leg() {
 
 @test "a sender that is faster than its receiver gets a short queue, and loses nothing" {
 	attach_start --log-level debug
-	peer_start server server sink --bytes 16m --read-pause 1 --read-size 256k --netns "$ns" --port 7000
+	peer_start server server sink --bytes 16m --read-pause 20 --read-size 64k --netns "$ns" --port 7000
 	peer_start client client source --epoll --bytes 16m 127.0.0.1 "$port"
 	peer_wait client
 	[ "$status" = 0 ]
