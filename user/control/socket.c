@@ -2,14 +2,22 @@
 #include "control/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+
+/* 5 ms each: whoever keeps to the rules holds the lock for less than one. */
+#define LOCK_TRIES 200
 
 static int set_path(struct sockaddr_un *sa, const char *path, struct error *err)
 {
@@ -59,24 +67,41 @@ static int remove_stale(const struct sockaddr_un *sa, struct error *err)
 	return 0;
 }
 
-int control_socket_open(struct control_socket *s, const char *path, struct error *err)
+/*
+ * Between finding a stale file and listening at a new one nobody else may do
+ * the same. The lock is the directory's, so that it leaves no file; where
+ * it cannot be had, since the directory cannot be read, or somebody wants to be
+ * a nuisance, it has to go without.
+ */
+static int lock_directory(const struct sockaddr_un *sa)
 {
-	_cleanup_close_ int fd = -1;
-	struct sockaddr_un sa;
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	const char *end = strrchr(sa->sun_path, '/');
+	char dir[sizeof(sa->sun_path)] = ".";
+	int fd;
+
+	if (end)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(end - sa->sun_path) + 1, sa->sun_path);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++)
+		nanosleep(&pause, NULL);
+	return fd;
+}
+
+static int open_at(struct control_socket *s, const struct sockaddr_un *sa, struct error *err)
+{
+	_cleanup_close_ int lock = lock_directory(sa), fd = -1;
+	const char *path = sa->sun_path;
 	struct stat st;
 	int r;
 
-	*s = (struct control_socket){ .fd = -1, .path = path };
-	r = set_path(&sa, path, err);
-	if (r < 0)
-		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	r = fd < 0 ? -errno : bind_private(fd, &sa);
+	r = fd < 0 ? -errno : bind_private(fd, sa);
 	if (r == -EADDRINUSE) {
-		r = remove_stale(&sa, err);
+		r = remove_stale(sa, err);
 		if (r < 0)
 			return r;
-		r = bind_private(fd, &sa);
+		r = bind_private(fd, sa);
 	}
 	if (r < 0)
 		return error_errno(err, r, "cannot make control socket %s", path);
@@ -91,14 +116,73 @@ int control_socket_open(struct control_socket *s, const char *path, struct error
 	return 0;
 }
 
+int control_socket_open(struct control_socket *s, const char *path, struct error *err)
+{
+	struct sockaddr_un sa;
+	int r;
+
+	*s = (struct control_socket){ .fd = -1, .path = path };
+	r = set_path(&sa, path, err);
+	return r < 0 ? r : open_at(s, &sa, err);
+}
+
+int control_socket_open_beside(struct control_socket *s, const char *path, struct error *err)
+{
+	const char *end = strrchr(path, '/');
+	char beside[PATH_MAX];
+	struct sockaddr_un sa;
+	int r;
+
+	*s = (struct control_socket){ .fd = -1, .path = path };
+	r = set_path(&sa, path, err);
+	if (r < 0)
+		return r;
+	snprintf(beside, sizeof(beside), "%.*s.%x~", end ? (int)(end - path) + 1 : 0, path,
+		 (unsigned int)getpid());
+	r = set_path(&sa, beside, err);
+	if (r >= 0)
+		r = open_at(s, &sa, err);
+	if (r >= 0)
+		memcpy(s->beside, sa.sun_path, sizeof(s->beside));
+	return r;
+}
+
+int control_socket_replace(struct control_socket *s, struct error *err)
+{
+	if (!*s->beside)
+		return 0;
+	if (renameat2(AT_FDCWD, s->beside, AT_FDCWD, s->path, RENAME_EXCHANGE) == 0) {
+		s->is_exchanged = true;
+		return 0;
+	}
+	/* a file system that cannot exchange: there is no way back then */
+	if (rename(s->beside, s->path) < 0)
+		return error_errno(err, -errno, "cannot replace control socket %s", s->path);
+	*s->beside = '\0';
+	return 0;
+}
+
+void control_socket_settle(struct control_socket *s)
+{
+	if (s->is_exchanged)
+		unlink(s->beside);
+	s->is_exchanged = false;
+	*s->beside = '\0';
+}
+
 void control_socket_close(struct control_socket *s)
 {
+	const char *at = *s->beside && !s->is_exchanged ? s->beside : s->path;
 	struct stat st;
 
 	if (s->fd < 0)
 		return;
-	if (lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
-		unlink(s->path);
+	if (lstat(at, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino) {
+		if (s->is_exchanged)
+			rename(s->beside, s->path);
+		else
+			unlink(at);
+	}
 	s->fd = fd_close(s->fd);
 }
 
