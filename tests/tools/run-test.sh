@@ -36,8 +36,9 @@ filter() {
 	/^1\.\./ { planned = substr($1, 4) }
 	/^(not )?ok/ {
 		seen++
-		if (failed || /^not/) printf "%s", remarks
-		failed = /^not/
+		now = /^not/ && !/# TODO/ # a difference that is known explains nothing
+		if (failed || now) printf "%s", remarks
+		failed = now
 		remarks = ""
 	}
 	{ print; fflush() }

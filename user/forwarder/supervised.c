@@ -42,6 +42,22 @@ static void on_request(struct loop_source *source, uint32_t events)
 	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
 }
 
+/* The supervisor has one line to tell: the start's error goes into the first reply. */
+static void refuse(int supervisor_fd, int error)
+{
+	struct forwarder_request request;
+	struct forwarder_reply reply = { .error = error };
+	struct error err = { "" };
+	size_t n;
+
+	error_errno(&err, error, "the forwarder does not start");
+	memcpy(reply.text, err.text, sizeof(reply.text));
+	if (fd_recv(supervisor_fd, &request, sizeof(request), NULL, 0, &n) != sizeof(request))
+		return;
+	reply.serial = request.serial;
+	fd_send(supervisor_fd, &reply, sizeof(reply), NULL, 0);
+}
+
 int forwarder_main(int supervisor_fd, int netns_fd)
 {
 	static struct forwarder f;
@@ -53,9 +69,9 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 	r = forwarder_init(&f, netns_fd);
 	if (r >= 0)
 		r = loop_add(&f.loop, &f.supervisor, supervisor_fd, EPOLLIN, on_request);
-	if (r >= 0)
-		r = loop_run(&f.loop);
 	if (r < 0)
+		refuse(supervisor_fd, r);
+	else if ((r = loop_run(&f.loop)) < 0)
 		log_error("forwarder: %s", errno_text(r));
 	forwarder_done(&f);
 	fd_close(supervisor_fd);
