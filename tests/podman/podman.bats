@@ -24,6 +24,7 @@ setup() {
 	echo "a page" >"$pod/root/www/index.html"
 	chmod 777 "$pod"
 	started=no
+	networks=slirp4netns
 	free_port 4
 	published_ports+=("$port" $((port + 1)) $((port + 2)))
 }
@@ -58,6 +59,7 @@ podman_ask() {
 	(
 		children_close_fds
 		timeout 60 "${wrap[@]}" env CONTAINERS_HELPER_BINARY_DIR="$pod/helpers" \
+			${backend:+CONTAINERS_CONF="$pod/containers.conf"} \
 			podman --storage-driver vfs --root "$pod/storage" --runroot "$pod/run" --tmpdir "$pod/tmp" \
 			--cgroup-manager=cgroupfs "$@"
 	)
@@ -74,7 +76,7 @@ container() {
 	[ "$who" != root ] || cgroup=(--cgroup-parent "pstest-$$-podman")
 	podman_ask run -d --name "$name" --runtime runc --security-opt seccomp=unconfined \
 		"${cgroup[@]}" --ulimit nofile=1024:1024 --ulimit nproc=1000:1000 \
-		--network slirp4netns "$@" --rootfs "$pod/root" \
+		--network $networks "$@" --rootfs "$pod/root" \
 		httpd -f -p 80 -h /www >"$dir/podman.out" 2>&1 || status=$?
 	cat "$dir/podman.out"
 }
@@ -119,6 +121,60 @@ two_on_one_port() {
 	served "$port"
 }
 
+# bridges BACKEND - an ordinary user with two bridge networks of it, named one and two: podman
+# has our helper told where the container is by its reload socket then.
+bridges() {
+	local needs
+
+	backend=$1
+	for needs in iptables /usr/lib/podman/netavark /usr/lib/cni/bridge; do
+		command -v $needs >/dev/null || skip "$needs is not installed: make check-podman"
+	done
+	be user
+	printf '[network]\nnetwork_backend = "%s"\n' "$backend" >"$pod/containers.conf"
+	networks=one
+	podman_ask network create one
+	podman_ask network create two
+	container web -p "$port:80" -p "$((port + 1)):81"
+	[ "$status" = 0 ]
+	served "$port"
+	live_start
+}
+
+# live_start - a connection that stays open, to an echo server at port 81.
+live_start() {
+	podman_ask exec -d web busybox nc -ll -p 81 -e /bin/busybox cat
+	eventually 10 live_opened
+}
+
+live_opened() {
+	exec {live}<>"/dev/tcp/127.0.0.1/$((port + 1))" && live_answers
+}
+
+live_answers() {
+	local line
+
+	echo "still there?" >&"$live" && read -r -t 5 -u "$live" line && [ "$line" = "still there?" ]
+} 2>/dev/null
+
+addresses() {
+	podman_ask inspect web -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}'
+}
+
+# reload_and_connect - what leaves the container's address as it is.
+reload_and_connect() {
+	local was
+
+	was=$(addresses)
+	podman_ask network reload web
+	[ "$(addresses)" = "$was" ]
+	live_answers
+	pages "$port"
+	podman_ask network connect two web
+	live_answers
+	pages "$port"
+}
+
 @test "root: a port, and the same after a restart; nothing is left of it" {
 	be root
 	one_port
@@ -155,6 +211,35 @@ two_on_one_port() {
 	container one -p 80:80
 	[ "$status" = 126 ]
 	grep -q 'Error: rootlessport cannot expose privileged port 80,' "$dir/podman.out"
+}
+
+# Podman 4.3.1 tells the helper of a new network only where another has gone; and of netavark
+# it can leave one network, not a second.
+@test "an ordinary user: a bridge network of netavark, reloaded and connected; another is left" {
+	bridges netavark
+	reload_and_connect
+	podman_ask network disconnect two web
+	live_answers
+	pages "$port"
+	podman_ask restart -t 0 web
+	served "$port"
+}
+
+@test "an ordinary user: the address of a container in a bridge network of netavark changes" {
+	bridges netavark
+	podman_ask network connect two web
+	podman_ask network disconnect one web
+	pages "$port"
+	podman_ask network connect one web
+	pages "$port"
+}
+
+# podman 4.3.1 takes the container out of both when it is to leave one of CNI's
+@test "an ordinary user: a bridge network of CNI, reloaded and connected" {
+	bridges cni
+	reload_and_connect
+	podman_ask restart -t 0 web
+	served "$port"
 }
 
 @test "podman that has not opted in uses its own" {
