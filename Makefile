@@ -155,7 +155,7 @@ $(RUNS): export V := $(V)
 $(RUNS): all $(PEER)
 	@$(RUN) $(TESTS)
 
-bench: ## compare the datapaths with rootlessport and pasta
+bench: ## compare with rootlessport, pasta and others, and podman with its helper and ours
 	@tests/tools/deps.sh build run test
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(PEER)
 	@PORTSHUNT=$(abspath $(O))/portshunt PEER=$(abspath $(O))/tests/peer bash tests/bench/bench.sh

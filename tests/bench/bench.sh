@@ -60,6 +60,7 @@ cleanup() {
 	trap '' INT TERM
 	end "${!spawned[@]}"
 	remove_namespaces
+	remove_cgroups
 	[ -z "$dir" ] || rm -rf "$dir"
 	exit $status
 }

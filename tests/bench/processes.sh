@@ -126,6 +126,12 @@ remove_namespaces() {
 	done
 }
 
+# What podman leaves of a container that ends with it.
+remove_cgroups() {
+	find /sys/fs/cgroup -depth -type d -path "*/$prefix/*" -exec rmdir {} + 2>/dev/null || true
+	find /sys/fs/cgroup -depth -type d -name "$prefix" -exec rmdir {} + 2>/dev/null || true
+}
+
 # free_ports N - the first of N in a row, below the ephemeral ones, that nobody listens on.
 free_ports() {
 	awk -v n="$1" -v start=$((10000 + RANDOM % 5000)) '

@@ -65,6 +65,12 @@ my %MARKS = (splice => [
 	[qr/^(bulk-select|epoll)-/, 'native', 1.2, 'wanted', 'cpu'],
 ]);
 
+# The same in the hands of podman, with the helper that is podman's own.
+my @PODMAN_MARKS = (
+	[qr/^(bulk|epoll)-/, 'podman', 1.2, 'wanted'],
+	[qr/^crr-/, 'podman', 2.0, 'wanted'],
+);
+
 my (@ways, @skipped, @loads, %title, %figures, $rounds, $seconds, $busy);
 my $wide = 18;	# the column of the ways
 my (%data, %failed, %none);	# {load}{way}: {round}{figure}; why
@@ -193,7 +199,8 @@ sub summary {
 sub marks {
 	my ($way) = @_;
 	my @lines;
-	for my $mark (@{$MARKS{$way =~ /:shunt$/ ? 'shunt' : 'splice'}}) {
+	my $marks = $way =~ /^podman:/ ? \@PODMAN_MARKS : $MARKS{$way =~ /:shunt$/ ? 'shunt' : 'splice'};
+	for my $mark (@$marks) {
 		my ($wanted, $other, $bound, $who, $cost) = @$mark;
 		my $sign = $cost ? -1 : 1;
 		for my $load (grep { /$wanted/ } @loads) {
@@ -248,7 +255,7 @@ printf "  %-${wide}sskipped: %s\n", @$_ for @skipped;
 print "\n";
 load_table($_) for @loads;
 summary();
-marks($_) for grep { /^portshunt/ } map { $_->[0] } @ways;
+marks($_) for grep { /^(podman:)?portshunt/ } map { $_->[0] } @ways;
 json($json) if defined $json;
 my @bad = map { my $l = $_; map { "$l, $_: $failed{$l}{$_}[0]" } grep { /^portshunt/ } sort keys %{$failed{$l} || {}} } @loads;
 print "failed: $_\n" for @bad;

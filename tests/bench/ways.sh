@@ -8,7 +8,7 @@ declare -A ns_of client_of server_of forwarder_of first_of at_of
 # the namespace's name; the path of the one clients come from, empty for the host's; the pids;
 # the first port on the host; "ADDR PORT" to connect to.
 
-all_ways="native veth portshunt rootlessport pasta docker-proxy haproxy socat slirp4netns"
+all_ways="native veth portshunt rootlessport pasta docker-proxy haproxy socat slirp4netns podman podman:portshunt"
 declare -A program=()
 namespaces=0
 
@@ -20,13 +20,14 @@ addr=127.$((1 + RANDOM % 250)).$((RANDOM % 256)).$((1 + RANDOM % 250))
 
 # way_find WAY - sets program[WAY]; or false, with the reason in why.
 way_find() {
-	local -A package=([rootlessport]=podman [pasta]=passt [docker-proxy]=docker.io)
+	local -A package=([rootlessport]=podman [podman:portshunt]=podman [pasta]=passt [docker-proxy]=docker.io)
 
 	case $1 in
 	native | veth) return 0 ;;
 	portshunt=*) program[$1]=${1#*=} ;;
 	portshunt | portshunt:*) program[$1]=$portshunt ;;
 	rootlessport) program[$1]=/usr/lib/podman/rootlessport ;;
+	podman | podman:portshunt) program[$1]=$(command -v podman) || true ;;
 	pasta | docker-proxy | haproxy | socat | slirp4netns)
 		program[$1]=$(PATH=$PATH:/usr/sbin:/usr/libexec/docker command -v "$1") || true
 		;;
@@ -41,6 +42,7 @@ way_version() {
 	native) echo "a server on the host's loopback; no forwarder" ;;
 	veth) echo "two namespaces joined by a veth pair; no forwarder" ;;
 	portshunt*) "${program[$1]}" --version ;;
+	podman:portshunt) echo "$(way_version podman) with $("$portshunt" --version) as its helper" ;;
 	*) dpkg-query -S "${program[$1]}" 2>/dev/null | sed 's/:.*//' |
 		xargs -r dpkg-query -W -f '${Package} ${Version}\n' | grep . ||
 		echo "${program[$1]}, version unknown" ;;
@@ -140,6 +142,26 @@ start_slirp4netns() {
 		}' "$socket" >>"$log" 2>&1
 }
 
+# Real podman with its own helper or with ours, as root: it makes the namespace, and the server
+# is its container. All of it is in a PID namespace whose init is podman, and ends with that.
+start_podman() {
+	local helpers=/usr/lib/podman root=$dir/$ns.root lib volumes=()
+
+	mkdir "$root" "$dir/$ns.helpers"
+	if [ "$way" = podman:portshunt ]; then
+		helpers=$dir/$ns.helpers
+		ln -s "$(realpath "$portshunt")" "$helpers/rootlessport"
+	fi
+	for lib in /usr /lib*; do volumes+=(-v "$lib:$lib:ro"); done
+	spawn "$log" env CONTAINERS_HELPER_BINARY_DIR="$helpers" \
+		unshare --pid --fork --kill-child --mount --mount-proc podman --storage-driver vfs \
+		--root "$dir/$ns.storage" --runroot "$dir/$ns.run" --tmpdir "$dir/$ns.tmp" \
+		--cgroup-manager=cgroupfs run --cgroup-parent "$prefix" --runtime runc \
+		--security-opt seccomp=unconfined --ulimit nofile=4096:4096 --ulimit nproc=1000:1000 \
+		--network slirp4netns -p "$addr:$first:$to_first" "${volumes[@]}" -v "$peer:/peer:ro" \
+		--rootfs "$root" /peer server bench --port "$to_last" --deadline 0 <&"$silence"
+}
+
 # A second namespace, where the client is; the server's is 192.0.2.2 to it.
 join_by_veth() {
 	namespace_new "$1-client"
@@ -157,12 +179,11 @@ instance_new() {
 
 	shift
 	ns_of[$key]=$ns client_of[$key]='' forwarder_of[$key]='' server_of[$key]=''
-	if [ "$way" = native ]; then
-		port=$(free_ports 1)
-		where=(--bind "$addr")
-	else
-		namespace_new "$ns"
-	fi
+	case $way in
+	podman*) return 0 ;;
+	native) port=$(free_ports 1) where=(--bind "$addr") ;;
+	*) namespace_new "$ns" ;;
+	esac
 	case $way in
 	veth | docker-proxy)
 		join_by_veth "$ns"
@@ -220,7 +241,7 @@ instance_down() {
 	for ns in "${ns_of[$1]}" "${ns_of[$1]}-client"; do
 		if [ -e "/run/netns/$ns" ]; then ip netns del "$ns"; fi
 	done
-	rm -f "$dir/${ns_of[$1]}."*
+	rm -rf "$dir/${ns_of[$1]}."*
 }
 
 # client_command KEY MODE... - sets command, a `peer client MODE...` of the instance.
