@@ -115,6 +115,25 @@ teardown_file() { e2e_teardown_file; }
 	[ "$line" = "holding 3" ]
 }
 
+# The forwarder gets 128 at a time.
+@test "a range among single ports: each goes to its own port of the container" {
+	local i mappings=()
+
+	free_port 301
+	for ((i = 0; i < 100; i++)); do
+		mappings+=("$(mapping $((port + i)) 9)")
+	done
+	mappings+=("$(mapping $((port + 100)) 5000 tcp 200)" "$(mapping $((port + 300)) 80)")
+	config '' "${mappings[@]}"
+	for i in 5027 5028 5199; do
+		httpd $i "$ns"
+	done
+	helper_go
+	for i in 127 128 299 300; do
+		page "http://127.0.0.1:$((port + i))/"
+	done
+}
+
 @test "a thousand ports, as a range and one by one, with few descriptors to begin with" {
 	local i mappings=()
 

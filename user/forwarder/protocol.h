@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the supervisor says to the forwarder, over a SOCK_SEQPACKET: one
- * request, one reply. End of file on either side means the other is gone.
+ * request, one reply; or many LISTENs in one message, each with its share of
+ * the descriptors, and one reply for all. End of file on either side means the
+ * other is gone.
  */
 #pragma once
 
@@ -32,6 +34,9 @@ enum forwarder_request_type {
 
 /* What is told at once: the replies are small, whatever there is to tell. */
 #define FORWARDER_PAGE 32
+
+/* How many LISTENs one message has at most. */
+#define FORWARDER_AT_ONCE 128
 
 struct forwarder_request {
 	uint32_t type;

@@ -14,10 +14,10 @@ static struct rule *find(struct forwarder *f, uint32_t id)
 {
 	struct rule *rule;
 
-	/* what is asked for is mostly new */
+	/* ids rise, and what is asked for is mostly new */
 	TAILQ_FOREACH_REVERSE(rule, &f->rules.list, rule_list, entry)
-		if (rule->id == id)
-			return rule;
+		if (rule->id <= id)
+			return rule->id == id ? rule : NULL;
 	return NULL;
 }
 

@@ -10,35 +10,53 @@
 #include "forwarder/forwarder.h"
 #include "forwarder/protocol.h"
 
+/* Until one fails; all have the same serial. */
+static void obey(struct forwarder *f, const struct forwarder_request *requests, size_t n,
+		 int *fds, size_t n_fds, struct forwarder_reply *reply)
+{
+	struct error err = { "" };
+
+	reply->serial = requests->serial;
+	for (size_t i = 0; i < n && reply->error >= 0; i++) {
+		size_t share = n > 1 && requests[i].listen.count < n_fds ?
+			requests[i].listen.count : n_fds;
+
+		reply->error = n > 1 && requests[i].type != FORWARDER_LISTEN ? -EINVAL :
+			forwarder_obey(f, &requests[i], reply, fds, share, &err);
+		fds += share;
+		n_fds -= share;
+	}
+	while (n_fds > 0)
+		fd_close(fds[--n_fds]);
+	if (reply->error < 0)
+		memcpy(reply->text, err.text, sizeof(reply->text));
+}
+
 static void on_request(struct loop_source *source, uint32_t events)
 {
 	struct forwarder *f =
 		(void *)((char *)source - offsetof(struct forwarder, supervisor));
-	struct forwarder_request request;
+	struct forwarder_request requests[FORWARDER_AT_ONCE];
 	struct forwarder_reply reply = { 0 };
-	struct error err = { "" };
 	int fds[FD_PASS_MAX];
 	size_t n = 0;
 	ssize_t len;
 
-	len = fd_recv(source->fd, &request, sizeof(request), fds, FD_PASS_MAX, &n);
+	len = fd_recv(source->fd, requests, sizeof(requests), fds, FD_PASS_MAX, &n);
 	if (len == -EAGAIN)
 		return;
-	if (len != sizeof(request)) {
+	if (len <= 0 || len % (ssize_t)sizeof(*requests)) {
 		forwarder_finish(f);
 		return;
 	}
-	if (request.type == FORWARDER_STOP) {
-		if (request.stop.drain)
+	if (requests->type == FORWARDER_STOP) {
+		if (requests->stop.drain)
 			forwarder_drain(f);
 		else
 			forwarder_finish(f);
 		return;
 	}
-	reply.serial = request.serial;
-	reply.error = forwarder_obey(f, &request, &reply, fds, n, &err);
-	if (reply.error < 0)
-		memcpy(reply.text, err.text, sizeof(reply.text));
+	obey(f, requests, (size_t)len / sizeof(*requests), fds, n, &reply);
 	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
 }
 

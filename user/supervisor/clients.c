@@ -77,13 +77,15 @@ static ssize_t forwarder_recv(struct client *c, struct forwarder_reply *reply)
 	return len;
 }
 
-static int call(struct client *c, struct forwarder_request *request, const int *fds,
-		size_t n, struct forwarder_reply *reply, struct error *err)
+static int call(struct client *c, struct forwarder_request *requests, size_t n_requests,
+		const int *fds, size_t n, struct forwarder_reply *reply, struct error *err)
 {
 	ssize_t len;
 
-	request->serial = ++c->serial;
-	len = fd_send(c->fd, request, sizeof(*request), fds, n);
+	c->serial++;
+	for (size_t i = 0; i < n_requests; i++)
+		requests[i].serial = c->serial;
+	len = fd_send(c->fd, requests, n_requests * sizeof(*requests), fds, n);
 	if (len >= 0)
 		len = forwarder_recv(c, reply);
 	if (len == -EAGAIN)
@@ -102,15 +104,21 @@ static int call(struct client *c, struct forwarder_request *request, const int *
 int forwarder_call(struct client *c, struct forwarder_request *request,
 		   const int *fds, size_t n, struct error *err)
 {
+	return forwarder_call_all(c, request, 1, fds, n, err);
+}
+
+int forwarder_call_all(struct client *c, struct forwarder_request *requests,
+		       size_t n_requests, const int *fds, size_t n, struct error *err)
+{
 	struct forwarder_reply reply;
 
-	return call(c, request, fds, n, &reply, err);
+	return call(c, requests, n_requests, fds, n, &reply, err);
 }
 
 int forwarder_ask(struct client *c, struct forwarder_request *request,
 		  struct forwarder_reply *reply, struct error *err)
 {
-	return call(c, request, NULL, 0, reply, err);
+	return call(c, request, 1, NULL, 0, reply, err);
 }
 
 int forwarder_tell(struct client *c, struct forwarder_request *request)

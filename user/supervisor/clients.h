@@ -51,11 +51,14 @@ int forwarder_tell(struct client *c, struct forwarder_request *request);
 
 /*
  * forwarder_call - one request with @n descriptors, and its reply.
+ * forwarder_call_all - LISTENs, ≤ FORWARDER_AT_ONCE, done until one fails.
  * netns_call - one request with a descriptor or -1, and its reply.
  * Return 0, or -errno with @err set, also when the helper is gone.
  */
 int forwarder_call(struct client *c, struct forwarder_request *request,
 		   const int *fds, size_t n, struct error *err);
+int forwarder_call_all(struct client *c, struct forwarder_request *requests,
+		       size_t n_requests, const int *fds, size_t n, struct error *err);
 int netns_call(struct client *c, struct netns_request *request, int fd,
 	       struct netns_reply *reply, struct error *err);
 

@@ -12,7 +12,7 @@
 #include "supervisor/listen.h"
 
 /* Descriptors in flight count against RLIMIT_NOFILE (unix(7)). */
-#define BATCH 128
+#define BATCH FORWARDER_AT_ONCE
 
 #define PORTS 65536
 
@@ -31,6 +31,10 @@ struct opener {
 	struct run *runs;
 	size_t n, room;
 	unsigned long n_ports;
+	/* opened, and the forwarder does not have them yet */
+	struct forwarder_request requests[BATCH];
+	int fds[BATCH];
+	size_t n_requests, n_fds;
 };
 
 static int invalid(const char *what, const char *text, struct error *err)
@@ -139,49 +143,66 @@ static int failed(const struct opener *o, const struct run *run, uint32_t port, 
 	return r;
 }
 
-/* Returns how many were opened, at least one, or -errno. */
-static int open_batch(const struct opener *o, const struct run *run, uint32_t at,
-		      struct error *err)
+/* What is open goes to the forwarder. */
+static int hand_over(struct opener *o, struct error *err)
 {
-	struct forwarder_request request = {
+	int r = o->n_fds ? forwarder_call_all(o->forwarder, o->requests, o->n_requests, o->fds,
+					      o->n_fds, err) : 0;
+
+	while (o->n_fds > 0)
+		fd_close(o->fds[--o->n_fds]);
+	o->n_requests = 0;
+	return r;
+}
+
+/* The request that the next descriptor of @run belongs to. */
+static struct forwarder_request *request_of(struct opener *o, const struct run *run, uint32_t at)
+{
+	uint32_t rule = (uint32_t)o->n + 1;
+	struct forwarder_request *next = &o->requests[o->n_requests];
+
+	if (o->n_requests > 0 && next[-1].listen.rule == rule)
+		return next - 1;
+	*next = (struct forwarder_request){
 		.type = FORWARDER_LISTEN,
 		.listen = {
-			.rule = (uint32_t)o->n + 1,
+			.rule = rule,
 			.container_port = (uint16_t)(run->spec.container_port + at),
 			.udp = run->spec.protos == PROTO_UDP,
 			.spec = run->spec,
 		},
 	};
-	int fds[BATCH], n = 0, r = 0;
-	uint16_t port;
+	o->n_requests++;
+	return next;
+}
 
-	while (n < BATCH && at + (uint32_t)n < run->count) {
-		port = (uint16_t)(run->first + at + (uint32_t)n);
-		r = request.listen.udp ? listen_udp(&run->spec.host_addr, &port, err) :
-					 listen_tcp(&run->spec.host_addr, &port, err);
-		if (r < 0)
-			break;
-		fds[n++] = r;
-	}
+static int open_port(struct opener *o, const struct run *run, uint32_t at, struct error *err)
+{
+	int (*open)(const struct addr *, uint16_t *, struct error *) =
+		run->spec.protos == PROTO_UDP ? listen_udp : listen_tcp;
+	uint16_t port = (uint16_t)(run->first + at);
+	int fd = open(&run->spec.host_addr, &port, err), r;
+
 	/* a low limit: fewer at a time then */
-	if (r < 0 && (r != -EMFILE || n == 0))
-		r = failed(o, run, port, r, err);
-	else
-		r = 0;
-	request.listen.count = (uint16_t)n;
-	if (r >= 0)
-		r = forwarder_call(o->forwarder, &request, fds, (size_t)n, err);
-	for (int i = 0; i < n; i++)
-		fd_close(fds[i]);
-	return r < 0 ? r : n;
+	if (fd == -EMFILE && o->n_fds > 0) {
+		r = hand_over(o, err);
+		if (r < 0)
+			return r;
+		fd = open(&run->spec.host_addr, &port, err);
+	}
+	if (fd < 0)
+		return failed(o, run, port, fd, err);
+	request_of(o, run, at)->listen.count++;
+	o->fds[o->n_fds++] = fd;
+	return o->n_fds == BATCH ? hand_over(o, err) : 0;
 }
 
 static int open_run(struct opener *o, struct run *run, struct error *err)
 {
 	int r = 0;
 
-	for (uint32_t at = 0; at < run->count && r >= 0; at += (uint32_t)(r < 0 ? 0 : r))
-		r = open_batch(o, run, at, err);
+	for (uint32_t at = 0; at < run->count && r >= 0; at++)
+		r = open_port(o, run, at, err);
 	if (r < 0)
 		return r;
 	if (o->n == o->room) {
@@ -265,6 +286,10 @@ int rootlessport_open(struct client *forwarder, const struct rootlessport_config
 
 	for (size_t i = 0; i < c->n_mappings && r >= 0; i++)
 		r = open_mapping(&o, &c->mappings[i], err);
+	if (r >= 0)
+		r = hand_over(&o, err);
+	while (o.n_fds > 0)
+		fd_close(o.fds[--o.n_fds]);
 	free(o.runs);
 	return r;
 }
