@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -37,7 +38,7 @@ struct flow {
 	enum state state;
 	unsigned int index, write;
 	size_t done; /* of the header, of a piece, or of the response */
-	uint64_t began, until;
+	uint64_t began, start, until;
 	uint64_t errors;
 	int error;
 	struct hist hist;
@@ -61,11 +62,27 @@ static int go(struct flow *f, enum state state)
 	return 1;
 }
 
+/* With --rate, all flows together: those that are late do not wait. */
+static void wait_for_turn(const struct flow *f)
+{
+	const struct options *o = f->shape->o;
+	uint64_t at;
+	struct timespec ts;
+
+	if (!o->rate)
+		return;
+	at = f->start + 1000000000ull * f->index / o->rate;
+	ts = (struct timespec){ (time_t)(at / 1000000000), (long)(at % 1000000000) };
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
+		;
+}
+
 static int do_open(struct flow *f)
 {
 	const struct options *o = f->shape->o;
 	int r;
 
+	wait_for_turn(f);
 	f->began = now_ns();
 	if (f->began >= f->until)
 		return 0;
@@ -268,6 +285,7 @@ int bench_transactions(const struct options *o)
 	cpu = cpu_seconds();
 	start = now_ns();
 	for (i = 0; i < o->flows; i++) {
+		flows[i].start = start;
 		flows[i].until = start + (uint64_t)(o->seconds * 1e9);
 		drive_add(&driver, &flows[i].task);
 	}

@@ -153,6 +153,7 @@ static const struct rule {
 	{ "--source", KIND_ADDR, FIELD(source) },
 	{ "--sources", KIND_UINT, FIELD(sources) },
 	{ "--netns", KIND_TEXT, FIELD(netns) },
+	{ "--socket", KIND_TEXT, FIELD(socket) },
 	{ "--ready-fd", KIND_UINT, FIELD(ready_fd) },
 	{ "--deadline", KIND_SECONDS, FIELD(deadline) },
 	{ "--blocking", KIND_VALUE, FIELD(io), .value = IO_BLOCKING },

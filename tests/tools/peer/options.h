@@ -51,7 +51,7 @@ struct options {
 	int family; /* AF_UNSPEC: both for a server, the address's for a client */
 	struct addr source; /* of a client's sockets; AF_UNSPEC: the kernel's choice */
 	unsigned int sources; /* this many addresses, from `source` upwards */
-	const char *netns;
+	const char *netns, *socket;
 	int ready_fd;
 	double deadline; /* s */
 	enum io io;

@@ -63,6 +63,8 @@ static const struct preset presets[] = {
 	  { .run = udp_echo_client }, { .run = udp_echo_server } },
 	{ "udp-hold", "--connections clients of udp-echo, told by stdin what to do",
 	  { .run = udp_hold_client }, { .run = NULL } },
+	{ "taker", "takes over from the portshunt with the control socket --socket, by hand",
+	  { .run = NULL }, { .run = taker } },
 	{ "bench", "the server of all the loads below", { .run = NULL }, { .run = bench_server } },
 	{ "throughput", "one way: --streams, --write-size, --down",
 	  { .run = bench_throughput }, { .run = NULL } },
@@ -176,7 +178,7 @@ static const char help_options[] =
 "          stdin of the client: open N, ping MS, close N, status; of the server: status\n"
 "udp-hold: stdin: ping MS, send, listen MS, close N; of udp-echo: status, tell, forget\n"
 "loads:    --seconds S (3), --down, --write-size N, --streams N, --rate N (0: as fast\n"
-"          as can be) datagrams/s; --flows N (1),\n"
+"          as can be) datagrams/s, or connections/s of crr; --flows N (1),\n"
 "          --request N (1), --response N (1), --writes N (5), --client-closes\n"
 "\n"
 "A transfer prints what it saw of each connection:\n"
