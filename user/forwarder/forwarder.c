@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/timer.h"
+#include "forwarder/hand_over.h"
 #include "forwarder/protocol.h"
 #include "forwarder/report.h"
 #include "forwarder/rules.h"
@@ -107,7 +108,7 @@ void forwarder_pair_gone(struct forwarder *f)
 	f->pairs_open--;
 	if (!TAILQ_EMPTY(&f->paused))
 		resume(f);
-	if (f->draining && f->pairs_open == 0)
+	if ((f->draining || f->leaving) && f->pairs_open == 0)
 		loop_stop(&f->loop);
 }
 
@@ -262,7 +263,7 @@ static int start(struct forwarder *f, const struct forwarder_request *request,
 		return 0;
 	}
 	rules_open(f);
-	f->started = true;
+	f->started = !request->start.is_paused;
 	if (f->capturer.shunt)
 		connector_set_tools(&f->connector, &f->capturer.tools);
 	has_socket(f, &f->target4);
@@ -280,6 +281,11 @@ int forwarder_obey(struct forwarder *f, const struct forwarder_request *request,
 {
 	if (request->type == FORWARDER_LISTEN)
 		return rule_listen(f, request, fds, n, err);
+	if (request->type == FORWARDER_ADOPT && n == 1 &&
+	    hand_over_adopt(f, &request->adopt, fds[0]) >= 0) {
+		reply->connections++;
+		return 0;
+	}
 	for (size_t i = 0; i < n; i++)
 		fd_close(fds[i]);
 	switch (request->type) {
@@ -296,6 +302,14 @@ int forwarder_obey(struct forwarder *f, const struct forwarder_request *request,
 		return 0;
 	case FORWARDER_CONNECTIONS:
 		report_connections(f, request, reply);
+		return 0;
+	case FORWARDER_ADOPT:
+		return 0;
+	case FORWARDER_PAUSE:
+		hand_over_pause(f, request->pause);
+		return 0;
+	case FORWARDER_LEAVE:
+		reply->connections = hand_over_leave(f, request->leave.timeout_ms);
 		return 0;
 	default:
 		return -EINVAL;

@@ -33,6 +33,7 @@ struct forwarder {
 	struct rules rules;
 	unsigned long pairs_open, listeners_open, fd_limit;
 	bool started, draining;
+	bool leaving; /* it ends with its last connection */
 	struct udp udp;
 	struct log_limit exhausted_limit;
 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the supervisor says to the forwarder, over a SOCK_SEQPACKET: one
- * request, one reply; or many LISTENs in one message, each with its share of
- * the descriptors, and one reply for all. End of file on either side means the
+ * request, one reply; or many LISTENs, or ADOPTs, in one message, each with its
+ * share of the descriptors, and one reply for all. End of file on either side means the
  * other is gone.
  */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,13 +31,32 @@ enum forwarder_request_type {
 	FORWARDER_RULES,  /* a page of what each has done */
 	FORWARDER_CONNECTIONS, /* a page of those that are open */
 	FORWARDER_STOP,	       /* no reply; the process ends */
+	/* another portshunt takes over: hand_over.h */
+	FORWARDER_SOCKETS,  /* copies of a rule's listeners; the reply has descriptors */
+	FORWARDER_PAUSE,    /* leave new clients to wait, or take them again */
+	FORWARDER_SESSIONS, /* a page of UDP sessions; the reply has their descriptors */
+	FORWARDER_ADOPT,    /* a UDP session, with its descriptor */
+	FORWARDER_LEAVE,    /* no new clients any more; the process ends with its last */
 };
 
 /* What is told at once: the replies are small, whatever there is to tell. */
 #define FORWARDER_PAGE 32
 
-/* How many LISTENs one message has at most. */
+/* How many LISTENs, or ADOPTs, one message has at most. */
 #define FORWARDER_AT_ONCE 128
+
+/* Sessions, which have a descriptor each, that are told at once. */
+#define FORWARDER_SESSIONS_PAGE 16
+
+/* A UDP session, for another process that has its listener. */
+struct forwarder_session {
+	uint32_t rule;
+	uint16_t container_port;
+	bool is_replied;
+	in_port_t client_port; /* as in struct udp_key */
+	uint32_t scope;
+	struct in6_addr client, local;
+};
 
 struct forwarder_request {
 	uint32_t type;
@@ -75,12 +95,25 @@ struct forwarder_request {
 			/* in the container; AF_UNSPEC: none of this family,
 			 * its clients are carried over to the other one */
 			struct addr target4, target6;
+			bool is_paused; /* as by FORWARDER_PAUSE */
 		} start;
 		struct {
 			/* connections whose container side has ended may
 			 * still deliver what is on its way, for a second */
 			bool drain;
 		} stop;
+		struct {
+			uint32_t rule;
+			uint16_t container_port; /* of the first */
+			uint16_t count;		 /* no more than these */
+			bool udp;
+		} sockets;
+		bool pause;
+		uint32_t sessions; /* `after` of the page before, 0 at first */
+		struct forwarder_session adopt;
+		struct {
+			uint32_t timeout_ms; /* connections go on so long */
+		} leave;
 	};
 };
 
@@ -117,7 +150,8 @@ struct forwarder_reply {
 	uint32_t serial;
 	union {
 		char text[ERROR_TEXT_MAX]; /* what failed, when error does not say it */
-		uint32_t connections;	   /* REMOVE, START: open before; ended by it */
+		/* REMOVE, LEAVE: open before; START: ended by it; ADOPT: adopted */
+		uint32_t connections;
 		struct {
 			uint32_t n; /* fewer than a page: the last */
 			uint8_t datapath;
@@ -129,5 +163,10 @@ struct forwarder_reply {
 			uint32_t n;
 			struct forwarder_connection list[FORWARDER_PAGE];
 		} open;
+		struct forwarder_sessions {
+			uint32_t n;
+			uint32_t after; /* where the next page begins; 0: this is the last */
+			struct forwarder_session list[FORWARDER_SESSIONS_PAGE];
+		} sessions;
 	};
 };

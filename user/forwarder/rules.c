@@ -10,7 +10,7 @@
 #include "forwarder/forwarder.h"
 #include "forwarder/report.h"
 
-static struct rule *find(struct forwarder *f, uint32_t id)
+struct rule *rule_find(struct forwarder *f, uint32_t id)
 {
 	struct rule *rule;
 
@@ -144,7 +144,7 @@ static int add_udp_listeners(struct rule *rule, uint16_t container_port, int *fd
 int rule_listen(struct forwarder *f, const struct forwarder_request *request, int *fds,
 		size_t n, struct error *err)
 {
-	struct rule *rule = find(f, request->listen.rule);
+	struct rule *rule = rule_find(f, request->listen.rule);
 	int r = check_room(f, request, n, err);
 
 	if (r >= 0 && !rule) {
@@ -161,7 +161,7 @@ int rule_listen(struct forwarder *f, const struct forwarder_request *request, in
 
 int rule_open(struct forwarder *f, uint32_t id)
 {
-	struct rule *rule = find(f, id);
+	struct rule *rule = rule_find(f, id);
 
 	if (!rule || rule->is_removed)
 		return -ENOENT;
@@ -205,7 +205,7 @@ static void on_deadline(struct loop_source *source, uint32_t events)
 
 int rule_remove(struct forwarder *f, const struct forwarder_removal *removal, uint32_t *ret)
 {
-	struct rule *rule = find(f, removal->rule);
+	struct rule *rule = rule_find(f, removal->rule);
 
 	if (!rule)
 		return -ENOENT;
@@ -232,6 +232,23 @@ void rules_stop_listening(struct forwarder *f)
 	udp_forget(f, NULL, AF_UNSPEC);
 	TAILQ_FOREACH(rule, &f->rules.list, entry)
 		stop_listening(rule);
+}
+
+void rules_leave(struct forwarder *f, uint32_t timeout_ms)
+{
+	uint64_t end = timer_now() + timeout_ms;
+	struct rule *rule, *after;
+
+	rules_stop_listening(f);
+	for (rule = TAILQ_FIRST(&f->rules.list); rule; rule = after) {
+		after = TAILQ_NEXT(rule, entry);
+		rule->is_removed = true;
+		/* one that was removed before may have its own end, which is earlier */
+		if (!rule->deadline || rule->deadline > end)
+			rule->deadline = end;
+		free_unused(rule);
+	}
+	check_deadlines(f);
 }
 
 void rules_finish(struct forwarder *f)

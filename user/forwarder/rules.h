@@ -57,6 +57,8 @@ void rules_done(struct forwarder *f);
 int rule_listen(struct forwarder *f, const struct forwarder_request *request, int *fds,
 		size_t n, struct error *err);
 
+struct rule *rule_find(struct forwarder *f, uint32_t id);
+
 /* rule_open - accept on its listeners from now on. Returns 0 or -ENOENT. */
 int rule_open(struct forwarder *f, uint32_t id);
 void rules_open(struct forwarder *f);
@@ -66,6 +68,9 @@ void rules_open(struct forwarder *f);
  * *ret is how many there were. Returns 0 or -ENOENT.
  */
 int rule_remove(struct forwarder *f, const struct forwarder_removal *removal, uint32_t *ret);
+
+/* rules_leave - close all listeners; connections go on for @timeout_ms, 0: not at all. */
+void rules_leave(struct forwarder *f, uint32_t timeout_ms);
 
 /* rules_finish - end all connections as pair_finish() does, and all rules. */
 void rules_finish(struct forwarder *f);

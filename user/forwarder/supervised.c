@@ -8,7 +8,16 @@
 
 #include "base/fd.h"
 #include "forwarder/forwarder.h"
+#include "forwarder/hand_over.h"
 #include "forwarder/protocol.h"
+
+/* Of a message with several requests: the descriptors of this one; or -EINVAL. */
+static int share_of(const struct forwarder_request *request)
+{
+	if (request->type == FORWARDER_LISTEN)
+		return request->listen.count;
+	return request->type == FORWARDER_ADOPT ? 1 : -EINVAL;
+}
 
 /* Until one fails; all have the same serial. */
 static void obey(struct forwarder *f, const struct forwarder_request *requests, size_t n,
@@ -18,10 +27,10 @@ static void obey(struct forwarder *f, const struct forwarder_request *requests, 
 
 	reply->serial = requests->serial;
 	for (size_t i = 0; i < n && reply->error >= 0; i++) {
-		size_t share = n > 1 && requests[i].listen.count < n_fds ?
-			requests[i].listen.count : n_fds;
+		int own = n > 1 ? share_of(&requests[i]) : (int)n_fds;
+		size_t share = own >= 0 && (size_t)own < n_fds ? (size_t)own : n_fds;
 
-		reply->error = n > 1 && requests[i].type != FORWARDER_LISTEN ? -EINVAL :
+		reply->error = own < 0 ? own :
 			forwarder_obey(f, &requests[i], reply, fds, share, &err);
 		fds += share;
 		n_fds -= share;
@@ -30,6 +39,20 @@ static void obey(struct forwarder *f, const struct forwarder_request *requests, 
 		fd_close(fds[--n_fds]);
 	if (reply->error < 0)
 		memcpy(reply->text, err.text, sizeof(reply->text));
+}
+
+/* What is replied to with descriptors: copies, which stay this process's. */
+static bool hand_over(struct forwarder *f, const struct forwarder_request *request,
+		      struct forwarder_reply *reply, int *fds, size_t *ret_n)
+{
+	if (request->type == FORWARDER_SOCKETS)
+		reply->error = hand_over_sockets(f, request, fds, ret_n);
+	else if (request->type == FORWARDER_SESSIONS)
+		*ret_n = hand_over_sessions(f, request->sessions, &reply->sessions, fds);
+	else
+		return false;
+	reply->serial = request->serial;
+	return true;
 }
 
 static void on_request(struct loop_source *source, uint32_t events)
@@ -56,8 +79,11 @@ static void on_request(struct loop_source *source, uint32_t events)
 			forwarder_finish(f);
 		return;
 	}
-	obey(f, requests, (size_t)len / sizeof(*requests), fds, n, &reply);
-	fd_send(source->fd, &reply, sizeof(reply), NULL, 0);
+	if (n || !hand_over(f, requests, &reply, fds, &n)) {
+		obey(f, requests, (size_t)len / sizeof(*requests), fds, n, &reply);
+		n = 0;
+	}
+	fd_send(source->fd, &reply, sizeof(reply), fds, n);
 }
 
 /* The supervisor has one line to tell: the start's error goes into the first reply. */

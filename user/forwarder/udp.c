@@ -274,6 +274,22 @@ struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
 	return s;
 }
 
+int udp_adopt(struct forwarder *f, struct udp_listener *l, struct udp_key *key,
+	      sa_family_t family, bool is_replied, int fd)
+{
+	struct udp_session *s;
+
+	key->listener = (uintptr_t)l;
+	udp_tick(&f->udp);
+	if (udp_table_find(&f->udp.table, key) || !make_room_within_limits(f))
+		return -EEXIST;
+	udp_brake_prepare(f);
+	s = session_new(f, l, key, family, fd);
+	if (s && is_replied)
+		touch(&f->udp, s, UDP_REPLIED);
+	return s ? 0 : -ENOMEM;
+}
+
 unsigned int udp_room(struct forwarder *f)
 {
 	const struct addr *targets[] = { &f->target4, &f->target6 };

@@ -113,3 +113,10 @@ void udp_tick(struct udp *u);
  * address of @family (AF_UNSPEC: both).
  */
 void udp_forget(struct forwarder *f, const struct rule *rule, sa_family_t family);
+
+/*
+ * udp_adopt - a session that another process has had of a client of @l, with
+ * its socket. Returns 0, or -errno: @fd is the caller's then.
+ */
+int udp_adopt(struct forwarder *f, struct udp_listener *l, struct udp_key *key,
+	      sa_family_t family, bool is_replied, int fd);

@@ -117,6 +117,28 @@ int udp_table_insert(struct udp_table *t, struct udp_entry *entry)
 	return 0;
 }
 
+size_t udp_table_page(const struct udp_table *t, uint32_t *place, struct udp_entry **ret,
+		      size_t max)
+{
+	size_t n = 0, first;
+
+	for (size_t i = *place; i < t->n_buckets; i++) {
+		first = n;
+		for (struct udp_entry *entry = t->buckets[i]; entry; entry = entry->next) {
+			/* the rest of a bucket that alone is too much is given up */
+			if (n == max && first == 0)
+				break;
+			if (n == max) {
+				*place = (uint32_t)i;
+				return first;
+			}
+			ret[n++] = entry;
+		}
+	}
+	*place = 0;
+	return n;
+}
+
 void udp_table_remove(struct udp_table *t, struct udp_entry *entry)
 {
 	struct udp_entry **p = bucket_of(t, entry->hash);

@@ -49,5 +49,13 @@ struct udp_entry *udp_table_find(const struct udp_table *t, const struct udp_key
  */
 int udp_table_insert(struct udp_table *t, struct udp_entry *entry);
 
+/*
+ * udp_table_page - up to @max of the entries, from *place on, which is 0 at
+ * first, and 0 again after the last of them. None is told twice, and none left out, while
+ * nothing is inserted. Returns how many.
+ */
+size_t udp_table_page(const struct udp_table *t, uint32_t *place, struct udp_entry **ret,
+		      size_t max);
+
 /* udp_table_remove - @entry is in the table. */
 void udp_table_remove(struct udp_table *t, struct udp_entry *entry);

@@ -65,40 +65,61 @@ void client_running(struct client *c)
 	c->is_running = true;
 }
 
-/* Replies to requests that were given up come first. */
-static ssize_t forwarder_recv(struct client *c, struct forwarder_reply *reply)
+static void close_all(int *fds, size_t *n)
 {
-	size_t unused;
-	ssize_t len;
-
-	do {
-		len = fd_recv(c->fd, reply, sizeof(*reply), NULL, 0, &unused);
-	} while (len == sizeof(*reply) && reply->serial != c->serial);
-	return len;
+	while (*n)
+		fd_close(fds[--*n]);
 }
 
-static int call(struct client *c, struct forwarder_request *requests, size_t n_requests,
-		const int *fds, size_t n, struct forwarder_reply *reply, struct error *err)
+/* Replies to requests that were given up come first. */
+static ssize_t forwarder_recv(struct client *c, struct forwarder_reply *reply, int *fds,
+			      size_t max, size_t *ret_n)
 {
+	ssize_t len;
+
+	for (;;) {
+		len = fd_recv(c->fd, reply, sizeof(*reply), fds, max, ret_n);
+		if (len != sizeof(*reply) || reply->serial == c->serial)
+			return len;
+		close_all(fds, ret_n);
+	}
+}
+
+/* What is sent, and has descriptors, and what comes back. */
+struct call {
+	struct forwarder_request *requests;
+	size_t n_requests;
+	const int *fds;
+	size_t n_fds;
+	struct forwarder_reply *reply;
+	int *ret_fds;
+	size_t max_fds, n_ret_fds;
+};
+
+static int call(struct client *c, struct call *call, struct error *err)
+{
+	struct forwarder_reply *reply = call->reply;
 	ssize_t len;
 
 	c->serial++;
-	for (size_t i = 0; i < n_requests; i++)
-		requests[i].serial = c->serial;
-	len = fd_send(c->fd, requests, n_requests * sizeof(*requests), fds, n);
+	for (size_t i = 0; i < call->n_requests; i++)
+		call->requests[i].serial = c->serial;
+	len = fd_send(c->fd, call->requests, call->n_requests * sizeof(*call->requests),
+		      call->fds, call->n_fds);
 	if (len >= 0)
-		len = forwarder_recv(c, reply);
+		len = forwarder_recv(c, reply, call->ret_fds, call->max_fds, &call->n_ret_fds);
+	if (len == sizeof(*reply) && reply->error >= 0)
+		return 0;
+	close_all(call->ret_fds, &call->n_ret_fds);
 	if (len == -EAGAIN)
 		return error_set(err, -ETIMEDOUT, "the forwarder has not answered within %d s",
 				 CLIENT_TIMEOUT_S);
 	if (len != sizeof(*reply))
 		return gone(c, "forwarder", err);
-	if (reply->error < 0 && *reply->text)
+	if (*reply->text)
 		return error_set(err, reply->error, "%.*s", (int)sizeof(reply->text) - 1,
 				 reply->text);
-	if (reply->error < 0)
-		return error_errno(err, reply->error, "the forwarder refused a request");
-	return 0;
+	return error_errno(err, reply->error, "the forwarder refused a request");
 }
 
 int forwarder_call(struct client *c, struct forwarder_request *request,
@@ -110,15 +131,46 @@ int forwarder_call(struct client *c, struct forwarder_request *request,
 int forwarder_call_all(struct client *c, struct forwarder_request *requests,
 		       size_t n_requests, const int *fds, size_t n, struct error *err)
 {
-	struct forwarder_reply reply;
+	struct forwarder_reply unused;
 
-	return call(c, requests, n_requests, fds, n, &reply, err);
+	return forwarder_send(c, requests, n_requests, fds, n, &unused, err);
+}
+
+int forwarder_send(struct client *c, struct forwarder_request *requests, size_t n_requests,
+		   const int *fds, size_t n, struct forwarder_reply *reply, struct error *err)
+{
+	struct call this = {
+		.requests = requests,
+		.n_requests = n_requests,
+		.fds = fds,
+		.n_fds = n,
+		.reply = reply,
+	};
+
+	return call(c, &this, err);
 }
 
 int forwarder_ask(struct client *c, struct forwarder_request *request,
 		  struct forwarder_reply *reply, struct error *err)
 {
-	return call(c, request, 1, NULL, 0, reply, err);
+	return forwarder_send(c, request, 1, NULL, 0, reply, err);
+}
+
+int forwarder_get(struct client *c, struct forwarder_request *request,
+		  struct forwarder_reply *reply, int *fds, size_t max, size_t *ret_n,
+		  struct error *err)
+{
+	struct call this = {
+		.requests = request,
+		.n_requests = 1,
+		.reply = reply,
+		.ret_fds = fds,
+		.max_fds = max,
+	};
+	int r = call(c, &this, err);
+
+	*ret_n = this.n_ret_fds;
+	return r;
 }
 
 int forwarder_tell(struct client *c, struct forwarder_request *request)

@@ -43,15 +43,21 @@ void client_running(struct client *c);
 
 /*
  * forwarder_ask - one request and its reply, which is set on success.
+ * forwarder_get - the same, and the descriptors of the reply: at most @max, which
+ * belong to the caller; *ret_n is how many came, 0 on failure.
  * forwarder_tell - a request whose reply nobody waits for.
  */
 int forwarder_ask(struct client *c, struct forwarder_request *request,
 		  struct forwarder_reply *reply, struct error *err);
+int forwarder_get(struct client *c, struct forwarder_request *request,
+		  struct forwarder_reply *reply, int *fds, size_t max, size_t *ret_n,
+		  struct error *err);
 int forwarder_tell(struct client *c, struct forwarder_request *request);
 
 /*
  * forwarder_call - one request with @n descriptors, and its reply.
  * forwarder_call_all - LISTENs, ≤ FORWARDER_AT_ONCE, done until one fails.
+ * forwarder_send - the same, or ADOPTs, and the reply.
  * netns_call - one request with a descriptor or -1, and its reply.
  * Return 0, or -errno with @err set, also when the helper is gone.
  */
@@ -59,6 +65,8 @@ int forwarder_call(struct client *c, struct forwarder_request *request,
 		   const int *fds, size_t n, struct error *err);
 int forwarder_call_all(struct client *c, struct forwarder_request *requests,
 		       size_t n_requests, const int *fds, size_t n, struct error *err);
+int forwarder_send(struct client *c, struct forwarder_request *requests, size_t n_requests,
+		   const int *fds, size_t n, struct forwarder_reply *reply, struct error *err);
 int netns_call(struct client *c, struct netns_request *request, int fd,
 	       struct netns_reply *reply, struct error *err);
 
