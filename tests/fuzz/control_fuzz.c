@@ -12,13 +12,14 @@
 
 static void check_good(const struct control_request *r)
 {
-	CHECK(r->execute <= CONTROL_RELOAD);
+	CHECK(r->execute <= CONTROL_TAKE_OVER);
 	CHECK((r->n_specs > 0) >= (r->execute == CONTROL_ADD));
 	for (size_t i = 0; i < r->n_specs; i++)
 		CHECK(r->specs[i].count >= 1 && r->specs[i].protos);
 	if (r->execute == CONTROL_REMOVE)
 		CHECK((r->n_specs == 1) + (r->id != 0) + (r->host_port != 0) == 1);
-	CHECK(!r->timeout || r->drain);
+	CHECK(!r->timeout || r->drain || r->execute == CONTROL_TAKE_OVER);
+	CHECK((r->version > 0) == (r->execute == CONTROL_TAKE_OVER));
 	CHECK(r->timeout <= UINT32_MAX / 1000);
 	CHECK(r->connections <= CONTROL_CONNECTIONS_MAX);
 	if (r->execute == CONTROL_RELOAD)

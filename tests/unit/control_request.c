@@ -74,6 +74,10 @@ static void test_others(void **state)
 	assert_int_equal(r.execute, CONTROL_RELOAD);
 	assert_int_equal(r.child4.family, AF_INET);
 	assert_int_equal(r.child6.family, AF_INET6);
+	r = parsed("{\"execute\":\"take-over\",\"arguments\":{\"version\":1,\"drain_timeout\":0}}");
+	assert_int_equal(r.execute, CONTROL_TAKE_OVER);
+	assert_int_equal(r.version, 1);
+	assert_int_equal(r.timeout, 0);
 }
 
 static void test_bad(void **state)
@@ -98,6 +102,12 @@ static void test_bad(void **state)
 		{ "{\"execute\":\"list\",\"arguments\":{\"a\":1}}", "list takes no argument \"a\"" },
 		{ "{\"execute\":\"list\",\"arguments\":7}", "not an object" },
 		{ "{\"execute\":\"list\",\"Execute\":1}", "unknown member \"Execute\"" },
+		{ "{\"execute\":\"take-over\"}", "take-over wants \"version\"" },
+		{ "{\"execute\":\"take-over\",\"arguments\":{\"version\":1}}", "take-over wants" },
+		{ "{\"execute\":\"take-over\",\"arguments\":{\"version\":0,\"drain_timeout\":1}}",
+		  "\"version\" is not a number from 1" },
+		{ "{\"execute\":\"take-over\",\"arguments\":{\"version\":1,\"drain_timeout\":604801}}",
+		  "from 0 to 604800" },
 		{ "{\"execute\":\"reload\",\"arguments\":{\"child_ips\":[null]}}", "is not an IP address" },
 	};
 

@@ -4,6 +4,7 @@
  * become requests, whatever the pieces that they come in.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/fd.h"
 #include "control/server.h"
 
 struct world {
@@ -25,15 +27,18 @@ struct world {
 	char path[64];
 	unsigned int asked;
 	size_t reply_size;
+	bool give_fd;
 };
 
 static int on_request(void *context, const struct control_request *request,
-		      struct json **ret, struct error *err)
+		      struct json **ret, int *ret_fd, struct error *err)
 {
 	struct world *w = context;
 	char *text;
 
 	w->asked++;
+	if (w->give_fd)
+		*ret_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (request->execute != CONTROL_LIST)
 		return error_set(err, -EPERM, "only list");
 	text = malloc(w->reply_size + 1);
@@ -180,6 +185,36 @@ static void test_large_reply(void **state)
 	assert_int_equal(w->server.n_clients, 0);
 }
 
+/* Once, with the first byte; and not kept when nobody takes it. */
+static void test_descriptor(void **state)
+{
+	struct world *w = *state;
+	int lowest = open("/dev/null", O_RDONLY), fd, passed[2];
+	size_t n, came = 0;
+	char got[65536];
+
+	close(lowest);
+	fd = client(w);
+	w->give_fd = true;
+	w->reply_size = 4 << 20;
+	say(w, fd, "{\"execute\":\"list\"}\n");
+	for (ssize_t len = 0, r; len < (4 << 20) + 14; len += r) {
+		r = fd_recv(fd, got, sizeof(got), passed, 2, &n);
+		assert_true(r > 0 && (n == 0 || len == 0));
+		came += n;
+		settle(w);
+	}
+	assert_int_equal(came, 1);
+	close(passed[0]);
+	say(w, fd, "{\"execute\":\"list\"}\n{\"execute\":\"list\"}\n");
+	close(fd);
+	settle(w);
+	assert_int_equal(w->server.n_clients, 0);
+	fd = open("/dev/null", O_RDONLY);
+	assert_int_equal(fd, lowest);
+	close(fd);
+}
+
 /* A client that is gone with a reply on its way is no more than that. */
 static void test_gone(void **state)
 {
@@ -246,6 +281,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pieces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_longest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_reply, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file, setup, teardown),

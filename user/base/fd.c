@@ -34,7 +34,8 @@ union control {
 	struct cmsghdr align;
 };
 
-int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n)
+static ssize_t send_with(int sock, const void *data, size_t len, const int *fds, size_t n,
+			 int flags)
 {
 	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -55,9 +56,21 @@ int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n)
 		memcpy(CMSG_DATA(cmsg), fds, n * sizeof(int));
 	}
 	do {
-		r = sendmsg(sock, &msg, MSG_NOSIGNAL);
+		r = sendmsg(sock, &msg, MSG_NOSIGNAL | flags);
 	} while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : 0;
+	return r < 0 ? -errno : r;
+}
+
+int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n)
+{
+	ssize_t r = send_with(sock, data, len, fds, n, 0);
+
+	return r < 0 ? (int)r : 0;
+}
+
+ssize_t fd_send_some(int sock, const void *data, size_t len, const int *fds, size_t n)
+{
+	return send_with(sock, data, len, fds, n, MSG_DONTWAIT);
 }
 
 ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,

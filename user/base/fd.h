@@ -25,6 +25,12 @@ int fd_set_nonblock(int fd);
 int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n);
 
 /*
+ * fd_send_some - the same over a SOCK_STREAM without waiting: returns how many
+ * bytes were taken, the descriptors with the first of them, or -errno.
+ */
+ssize_t fd_send_some(int sock, const void *data, size_t len, const int *fds, size_t n);
+
+/*
  * fd_recv - one message of a unix SOCK_SEQPACKET or SOCK_DGRAM socket.
  * @fds has room for @max descriptors; they arrive CLOEXEC and belong to the
  * caller. *ret_n is how many came: fewer than were sent when this process

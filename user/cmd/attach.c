@@ -17,6 +17,9 @@ static int check(const struct config *c, int argc, char **argv, int rest,
 	if (!c->netns_path == !c->pid)
 		return error_set(err, -EINVAL, "say which network namespace: either "
 				 "--netns PATH or --pid PID");
+	if (c->take_over && c->slirp4netns)
+		return error_set(err, -EINVAL, "--take-over and --network slirp4netns exclude each "
+				 "other: nobody can take over a slirp4netns");
 	return 0;
 }
 

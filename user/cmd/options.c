@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "control/request.h"
 
 enum {
 	OPT_NETWORK = 256,
@@ -20,6 +21,8 @@ enum {
 	OPT_DATAPATH,
 	OPT_CHILD_IP,
 	OPT_CONTROL,
+	OPT_TAKE_OVER,
+	OPT_DRAIN_TIMEOUT,
 	OPT_UDP_TIMEOUT,
 	OPT_UDP_TIMEOUT_STREAM,
 	OPT_UDP_SESSIONS,
@@ -42,6 +45,8 @@ static const struct option long_options[] = {
 	{ "datapath", required_argument, NULL, OPT_DATAPATH },
 	{ "child-ip", required_argument, NULL, OPT_CHILD_IP },
 	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "take-over", required_argument, NULL, OPT_TAKE_OVER },
+	{ "drain-timeout", required_argument, NULL, OPT_DRAIN_TIMEOUT },
 	{ "udp-timeout", required_argument, NULL, OPT_UDP_TIMEOUT },
 	{ "udp-timeout-stream", required_argument, NULL, OPT_UDP_TIMEOUT_STREAM },
 	{ "udp-sessions", required_argument, NULL, OPT_UDP_SESSIONS },
@@ -64,7 +69,10 @@ static const char usage_attach[] =
 	"Usage: portshunt attach [OPTIONS] (--netns PATH | --pid PID) [-p SPEC]...\n"
 	"Publish ports of a network namespace that exists.\n\n"
 	"      --netns PATH         the network namespace, e.g. /run/netns/NAME\n"
-	"      --pid PID            the one of this process; ends when it ends\n";
+	"      --pid PID            the one of this process; ends when it ends\n"
+	"      --take-over PATH     take the ports over from the portshunt that has this\n"
+	"                           control socket: without a gap; its connections go on\n"
+	"      --drain-timeout SECONDS       but so long at most (60; 0: not at all)\n";
 
 static const char usage_common[] =
 	"  -p, --publish SPEC       [[HOST_ADDR:][HOST_PORT[-END]]:]PORT[-END][/PROTO];\n"
@@ -97,6 +105,7 @@ void config_init(struct config *c)
 		.ready_fd = -1,
 		.exit_fd = -1,
 		.log_level = LOG_INFO,
+		.drain_timeout = 60,
 		.udp = { .timeout = 30, .timeout_stream = 180, .sessions = 16384 },
 	};
 	slirp4netns_options_init(&c->slirp4netns_options);
@@ -185,6 +194,18 @@ static int set_limit(const char *option, const char *text, uint32_t *ret, struct
 	return r;
 }
 
+static int set_drain_timeout(struct config *c, const char *text, struct error *err)
+{
+	int n, r = parse_number("--drain-timeout", text, 0, &n, err);
+
+	if (r >= 0 && n > CONTROL_TIMEOUT_MAX)
+		return error_set(err, -EINVAL, "--drain-timeout %d: at most %d, a week, is possible",
+				 n, CONTROL_TIMEOUT_MAX);
+	if (r >= 0)
+		c->drain_timeout = (uint32_t)n;
+	return r;
+}
+
 static int set_fd(const char *option, const char *text, int *ret, struct error *err)
 {
 	int r = parse_number(option, text, 0, ret, err);
@@ -226,6 +247,11 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 	case OPT_CONTROL:
 		c->control = arg;
 		return 0;
+	case OPT_TAKE_OVER:
+		c->take_over = arg;
+		return 0;
+	case OPT_DRAIN_TIMEOUT:
+		return set_drain_timeout(c, arg, err);
 	case OPT_UDP_TIMEOUT:
 		return set_limit("--udp-timeout", arg, &c->udp.timeout, err);
 	case OPT_UDP_TIMEOUT_STREAM:
@@ -308,6 +334,10 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 			return error_set(err, -EINVAL,
 					 "run makes a new network: --netns and --pid are "
 					 "options of portshunt attach");
+		if (!attach && (option == OPT_TAKE_OVER || option == OPT_DRAIN_TIMEOUT))
+			return error_set(err, -EINVAL,
+					 "run starts a command of its own: --take-over and "
+					 "--drain-timeout are options of portshunt attach");
 		r = set_option(c, option, optarg, err);
 	}
 	*ret_rest = optind;

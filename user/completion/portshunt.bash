@@ -20,15 +20,15 @@ _portshunt() {
 	--datapath) COMPREPLY=($(compgen -W "auto shunt sockmap splice" -- "$cur")) && return ;;
 	--log-level) COMPREPLY=($(compgen -W "error warn info debug" -- "$cur")) && return ;;
 	--network) COMPREPLY=($(compgen -W "none slirp4netns" -- "$cur")) && return ;;
-	--netns | --slirp4netns | --control) _filedir && return ;;
+	--netns | --slirp4netns | --control | --take-over) _filedir && return ;;
 	--tmpdir) _filedir -d && return ;;
 	--pid) _pids && return ;;
-	-p | --publish | --id | --child-ip | --udp-* | --ready-fd | --exit-fd | --host-port | --timeout) return ;;
+	-p | --publish | --id | --child-ip | --udp-* | --ready-fd | --exit-fd | --host-port | --timeout | --drain-timeout) return ;;
 	esac
 
 	case $command in
 	'') COMPREPLY=($(compgen -W "run attach add remove list stats reload doctor --help --version" -- "$cur")) ;;
-	attach) COMPREPLY=($(compgen -W "--netns --pid $both" -- "$cur")) ;;
+	attach) COMPREPLY=($(compgen -W "--netns --pid --take-over --drain-timeout $both" -- "$cur")) ;;
 	reload) COMPREPLY=($(compgen -W "--control --podman --json --help" -- "$cur")) ;;
 	add | list) COMPREPLY=($(compgen -W "--control --json --help" -- "$cur")) ;;
 	remove) COMPREPLY=($(compgen -W "--control --json --id --host-port --drain --timeout --help" -- "$cur")) ;;

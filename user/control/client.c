@@ -8,6 +8,7 @@
 #include <sys/time.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "control/request.h"
 #include "control/socket.h"
 
@@ -48,8 +49,16 @@ static int send_request(int fd, const struct json *request, struct error *err)
 	return r < 0 ? error_errno(err, r, "cannot write to the control socket") : 0;
 }
 
+/* Of a descriptor that comes, the first is kept; *passed is -1 before that. */
+static ssize_t recv_some(int fd, char *to, size_t len, int *passed)
+{
+	size_t unused;
+
+	return fd_recv(fd, to, len, passed, *passed < 0, &unused);
+}
+
 /* Returns the length without the line's end, or -errno. */
-static ssize_t recv_line(int fd, char **ret)
+static ssize_t recv_line(int fd, char **ret, int *passed)
 {
 	_cleanup_free_ char *line = NULL;
 	size_t len = 0, room = 0;
@@ -65,11 +74,9 @@ static ssize_t recv_line(int fd, char **ret)
 				return room <= REPLY_MAX ? -ENOMEM : -EMSGSIZE;
 			line = larger;
 		}
-		n = recv(fd, line + len, room - len - 1, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = recv_some(fd, line + len, room - len - 1, passed);
 		if (n <= 0)
-			return n < 0 ? -errno : -ECONNRESET;
+			return n < 0 ? n : -ECONNRESET;
 		end = memchr(line + len, '\n', (size_t)n);
 		len = end ? (size_t)(end - line) : len + (size_t)n;
 		if (!end)
@@ -80,8 +87,8 @@ static ssize_t recv_line(int fd, char **ret)
 	}
 }
 
-static int read_reply(const char *text, size_t len, struct json **ret_json,
-		      const struct json **ret, struct error *err)
+int control_read_reply(const char *text, size_t len, struct json **ret_json,
+		       const struct json **ret, struct error *err)
 {
 	struct error why = { "" };
 	const char *desc;
@@ -98,11 +105,12 @@ static int read_reply(const char *text, size_t len, struct json **ret_json,
 	return 0;
 }
 
-int control_ask(const char *path, const struct json *request, char **ret_text,
-		struct json **ret_json, const struct json **ret, struct error *err)
+static int ask(const char *path, const struct json *request, int seconds, int *passed,
+	       char **ret_text, struct json **ret_json, const struct json **ret,
+	       struct error *err)
 {
 	_cleanup_close_ int fd = control_socket_connect(path, err);
-	struct timeval limit = { .tv_sec = TIMEOUT_S };
+	struct timeval limit = { .tv_sec = seconds };
 	ssize_t len;
 	int r;
 
@@ -114,8 +122,28 @@ int control_ask(const char *path, const struct json *request, char **ret_text,
 	if (r < 0 && r != -EPIPE)
 		return r;
 	/* who was refused finds that there */
-	len = recv_line(fd, ret_text);
+	len = recv_line(fd, ret_text, passed);
+	if (len == -EAGAIN)
+		return error_set(err, -ETIMEDOUT, "no reply from control socket %s within %d s",
+				 path, seconds);
 	if (len < 0)
 		return error_errno(err, (int)len, "no reply from control socket %s", path);
-	return read_reply(*ret_text, (size_t)len, ret_json, ret, err);
+	return control_read_reply(*ret_text, (size_t)len, ret_json, ret, err);
+}
+
+int control_ask(const char *path, const struct json *request, char **ret_text,
+		struct json **ret_json, const struct json **ret, struct error *err)
+{
+	_cleanup_close_ int passed = -1;
+
+	return ask(path, request, TIMEOUT_S, &passed, ret_text, ret_json, ret, err);
+}
+
+int control_ask_fd(const char *path, const struct json *request, int seconds, int *ret_fd,
+		   struct json **ret_json, const struct json **ret, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+
+	*ret_fd = -1;
+	return ask(path, request, seconds, ret_fd, &text, ret_json, ret, err);
 }

@@ -13,3 +13,14 @@
  */
 int control_ask(const char *path, const struct json *request, char **ret_text,
 		struct json **ret_json, const struct json **ret, struct error *err);
+
+/*
+ * control_ask_fd - the same, for a reply that has a descriptor with it: *ret_fd,
+ * which belongs to the caller, or -1. It waits @seconds.
+ */
+int control_ask_fd(const char *path, const struct json *request, int seconds, int *ret_fd,
+		   struct json **ret_json, const struct json **ret, struct error *err);
+
+/* control_read_reply - what control_ask() makes of the text of a reply. */
+int control_read_reply(const char *text, size_t len, struct json **ret_json,
+		       const struct json **ret, struct error *err);

@@ -8,8 +8,6 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 
-#define TIMEOUT_MAX (7 * 24 * 3600) /* seconds; a later end needs no timer */
-
 static int read_number(const struct json *arguments, const char *key, int64_t min,
 		       int64_t max, uint32_t *ret, struct error *err)
 {
@@ -83,7 +81,7 @@ static int read_remove(const struct json *arguments, struct control_request *req
 	if (r >= 0)
 		r = read_number(arguments, "host_port", 1, UINT16_MAX, &port, err);
 	if (r >= 0)
-		r = read_number(arguments, "timeout", 1, TIMEOUT_MAX, &request->timeout, err);
+		r = read_number(arguments, "timeout", 1, CONTROL_TIMEOUT_MAX, &request->timeout, err);
 	request->host_port = (uint16_t)port;
 	return r;
 }
@@ -131,6 +129,18 @@ static int read_reload(const struct json *arguments, struct control_request *req
 	return r;
 }
 
+static int read_take_over(const struct json *arguments, struct control_request *request,
+			  struct error *err)
+{
+	int r;
+
+	if (!json_has(arguments, "version") || !json_has(arguments, "drain_timeout"))
+		return error_set(err, -EINVAL, "take-over wants \"version\" and \"drain_timeout\"");
+	r = read_number(arguments, "version", 1, UINT32_MAX, &request->version, err);
+	return r < 0 ? r : read_number(arguments, "drain_timeout", 0, CONTROL_TIMEOUT_MAX,
+				       &request->timeout, err);
+}
+
 static const struct {
 	const char *name;
 	int (*read)(const struct json *arguments, struct control_request *request,
@@ -143,6 +153,7 @@ static const struct {
 	[CONTROL_LIST] = { "list", read_list, { NULL } },
 	[CONTROL_STATS] = { "stats", read_stats, { "id", "connections" } },
 	[CONTROL_RELOAD] = { "reload", read_reload, { "child_ips" } },
+	[CONTROL_TAKE_OVER] = { "take-over", read_take_over, { "version", "drain_timeout" } },
 };
 
 #define TABLE_SIZE (sizeof(table) / sizeof(*table))
@@ -164,8 +175,8 @@ static int read_execute(const struct json *json, enum control_execute *ret, stru
 			*ret = (enum control_execute)i;
 			return 0;
 		}
-	return error_set(err, -EINVAL, "cannot execute \"%.64s\": use add, remove, list, stats "
-			 "or reload", name);
+	return error_set(err, -EINVAL, "cannot execute \"%.64s\": use add, remove, list, stats, "
+			 "reload or take-over", name);
 }
 
 static int read_request(const struct json *json, struct control_request *request,

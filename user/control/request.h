@@ -10,6 +10,7 @@
  *     list    none
  *     stats   id (number): of this rule; connections (number): tell of so many
  *     reload  child_ips (list of strings, one of each family at most)
+ *     take-over  version; drain_timeout (seconds): see control/take_over.h
  *
  * What is not known is refused, not ignored. Pure; the input is hostile.
  */
@@ -28,12 +29,16 @@
 
 #define CONTROL_CONNECTIONS_MAX 10000
 
+/* Seconds, a week. */
+#define CONTROL_TIMEOUT_MAX (7 * 24 * 3600)
+
 enum control_execute {
 	CONTROL_ADD,
 	CONTROL_REMOVE,
 	CONTROL_LIST,
 	CONTROL_STATS,
 	CONTROL_RELOAD,
+	CONTROL_TAKE_OVER,
 };
 
 struct control_request {
@@ -43,7 +48,8 @@ struct control_request {
 	uint32_t id;	    /* remove, stats; 0: not given */
 	uint16_t host_port; /* remove; 0: not given */
 	bool drain;	    /* remove */
-	uint32_t timeout;   /* remove: in seconds; 0: for ever */
+	uint32_t timeout;   /* in seconds; remove: 0: for ever; take-over: 0: none */
+	uint32_t version;	    /* take-over */
 	uint32_t connections;	    /* stats */
 	struct addr child4, child6; /* reload; AF_UNSPEC: none */
 };

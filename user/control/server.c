@@ -24,6 +24,7 @@ struct control_client {
 	bool is_last;	   /* it ends when the reply is read */
 	char *reply;	   /* that is not yet sent whole; heap */
 	size_t reply_len, sent;
+	int reply_fd; /* goes with its first byte; -1: none */
 	size_t len;		      /* of what was read */
 	char in[CONTROL_REQUEST_MAX + 1]; /* a line with its end */
 };
@@ -42,6 +43,7 @@ static void client_free(struct control_client *c)
 	s->n_clients--;
 	loop_del(&c->source);
 	fd_close(c->source.fd);
+	fd_close(c->reply_fd);
 	free(c->reply);
 	free(c);
 	resume_accepting(s);
@@ -73,13 +75,15 @@ static void become_idle(struct control_client *c)
 /* Returns false when the client is gone. */
 static bool send_reply(struct control_client *c)
 {
-	ssize_t n = send(c->source.fd, c->reply + c->sent, c->reply_len - c->sent,
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n = fd_send_some(c->source.fd, c->reply + c->sent, c->reply_len - c->sent,
+				 &c->reply_fd, c->reply_fd >= 0);
 
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+	if (n < 0 && n != -EAGAIN) {
 		client_free(c);
 		return false;
 	}
+	if (n > 0)
+		c->reply_fd = fd_close(c->reply_fd);
 	c->sent += n < 0 ? 0 : (size_t)n;
 	if (c->sent < c->reply_len) {
 		set_deadline(c);
@@ -111,8 +115,9 @@ static bool answer(struct control_client *c, char *text)
 	return false;
 }
 
-static char *execute(struct control_server *s, const char *line, size_t len)
+static char *execute(struct control_client *c, const char *line, size_t len)
 {
+	struct control_server *s = c->server;
 	struct control_request request;
 	struct json *value = NULL;
 	struct error err = { "" };
@@ -120,7 +125,7 @@ static char *execute(struct control_server *s, const char *line, size_t len)
 
 	if (r < 0)
 		return reply_error(err.text);
-	r = s->fn(s->context, &request, &value, &err);
+	r = s->fn(s->context, &request, &value, &c->reply_fd, &err);
 	control_request_done(&request);
 	return r < 0 ? reply_error(err.text) : reply_return(value);
 }
@@ -139,7 +144,7 @@ static bool take_request(struct control_client *c, size_t len, size_t end)
 	bool blank = is_blank(c->in, len);
 
 	if (!blank)
-		text = execute(c->server, c->in, len);
+		text = execute(c, c->in, len);
 	c->len -= end;
 	memmove(c->in, c->in + end, c->len);
 	if (!blank)
@@ -238,6 +243,7 @@ static int client_new(struct control_server *s, int fd)
 	/* not `in`: memory that nobody uses is none */
 	memset(c, 0, offsetof(struct control_client, in));
 	c->server = s;
+	c->reply_fd = -1;
 	r = loop_add(s->loop, &c->source, fd, EPOLLIN, on_client);
 	if (r < 0) {
 		free(c);
@@ -308,6 +314,11 @@ void control_server_init(struct control_server *s)
 int control_server_open(struct control_server *s, const char *path, struct error *err)
 {
 	return control_socket_open(&s->socket, path, err);
+}
+
+int control_server_open_beside(struct control_server *s, const char *path, struct error *err)
+{
+	return control_socket_open_beside(&s->socket, path, err);
 }
 
 int control_server_start(struct control_server *s, struct loop *loop, control_fn *fn,

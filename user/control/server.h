@@ -28,10 +28,11 @@ TAILQ_HEAD(control_client_list, control_client);
 
 /*
  * Returns 0 with the value of "return" in *ret, which the server frees, or
- * -errno with @err set.
+ * -errno with @err set. *ret_fd, which is -1, may be set to a descriptor that the
+ * server sends with the reply, and closes.
  */
 typedef int control_fn(void *context, const struct control_request *request,
-		       struct json **ret, struct error *err);
+		       struct json **ret, int *ret_fd, struct error *err);
 
 struct control_server {
 	struct control_socket socket;
@@ -49,11 +50,13 @@ struct control_server {
  * control_server_init - nothing is open.
  * control_server_open - the socket exists; clients wait until control_server_start().
  * Returns 0 or -errno with @err set.
+ * control_server_open_beside - the same, see control_socket_open_beside().
  * control_server_start - serve them in @loop by @fn. Returns 0 or -errno.
  * control_server_done - no client is left, nor the socket.
  */
 void control_server_init(struct control_server *s);
 int control_server_open(struct control_server *s, const char *path, struct error *err);
+int control_server_open_beside(struct control_server *s, const char *path, struct error *err);
 int control_server_start(struct control_server *s, struct loop *loop, control_fn *fn,
 			 void *context);
 void control_server_done(struct control_server *s);

@@ -26,6 +26,8 @@ struct config {
 	const char *tmpdir; /* NULL: the default */
 	const char *id;	    /* NULL: made from the process id */
 	const char *control; /* the path of the control socket; NULL: none */
+	const char *take_over; /* attach: the control socket of another; NULL: of none */
+	uint32_t drain_timeout; /* seconds */
 
 	enum datapath datapath;
 	struct udp_limits udp;

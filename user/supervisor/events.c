@@ -70,6 +70,11 @@ static void on_forwarder_end(struct loop_source *source, uint32_t events)
 
 	loop_del(source);
 	process_wait(&s->forwarder.process, -1, &status);
+	if (s->hand_over.is_done && status == 0) {
+		log_info("the last connection has ended");
+		end_now(s, 0);
+		return;
+	}
 	log_error("the forwarder %s: ports are no longer published",
 		  process_status_text(status, text, sizeof(text)));
 	end_after_command(s, EXIT_PORTSHUNT, KILL_AFTER_MS);

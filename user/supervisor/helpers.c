@@ -117,7 +117,7 @@ int helpers_start(struct supervisor *s, struct error *err)
 	if (r < 0)
 		return r;
 	/* before anything else is made: a busy port is the commonest mistake */
-	if (!uses_hostfwd(s->config))
+	if (!uses_hostfwd(s->config) && !s->config->take_over)
 		r = publish_ports(&s->forwarder, 1, s->config->specs, s->config->n_specs,
 				  s->host_ports, err);
 	if (r < 0)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -187,4 +188,16 @@ int netns_udp_socket(int family)
 		return -errno;
 	udp_set_buffers(fd);
 	return fd;
+}
+
+void netns_name(pid_t pid, char name[NETNS_NAME_MAX])
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	*name = '\0';
+	if (stat(path, &st) == 0)
+		snprintf(name, NETNS_NAME_MAX, "%llx:%llx", (unsigned long long)st.st_dev,
+			 (unsigned long long)st.st_ino);
 }

@@ -55,6 +55,13 @@ void netns_accept_dad_restore(int was);
  */
 void netns_reuse_ports(void);
 
+/*
+ * netns_name - a text that is the same for two processes that are in one
+ * network namespace; "" where that cannot be told.
+ */
+#define NETNS_NAME_MAX 48
+void netns_name(pid_t pid, char name[NETNS_NAME_MAX]);
+
 /* netns_has_address - is @a an address of this namespace itself? */
 bool netns_has_address(const struct addr *a);
 

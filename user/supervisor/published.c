@@ -32,6 +32,11 @@ const struct published *published_add(struct published_list *s, const struct por
 	return p;
 }
 
+void published_insert(struct published_list *s, const struct published *p)
+{
+	s->list[s->n++] = *p;
+}
+
 void published_done(struct published_list *s)
 {
 	free(s->list);

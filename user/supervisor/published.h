@@ -29,6 +29,8 @@ struct published_list {
 int published_reserve(struct published_list *s, size_t n);
 const struct published *published_add(struct published_list *s, const struct port_spec *asked,
 				      uint16_t host_port);
+/* published_insert - one that has its number already, with the same room needed. */
+void published_insert(struct published_list *s, const struct published *p);
 void published_done(struct published_list *s);
 
 /*

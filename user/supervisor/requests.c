@@ -130,12 +130,19 @@ static int reload(struct supervisor *s, const struct control_request *request,
 	return 0;
 }
 
+static bool changes_rules(enum control_execute execute)
+{
+	return execute == CONTROL_ADD || execute == CONTROL_REMOVE || execute == CONTROL_RELOAD;
+}
+
 static int on_request(void *context, const struct control_request *request,
-		      struct json **ret, struct error *err)
+		      struct json **ret, int *ret_fd, struct error *err)
 {
 	struct supervisor *s = context;
-	int r = -EINVAL;
+	int r = changes_rules(request->execute) ? hand_over_check(s, err) : 0;
 
+	if (r < 0)
+		return r;
 	switch (request->execute) {
 	case CONTROL_ADD:
 		r = add(s, request, ret, err);
@@ -152,6 +159,9 @@ static int on_request(void *context, const struct control_request *request,
 	case CONTROL_RELOAD:
 		r = reload(s, request, ret, err);
 		break;
+	case CONTROL_TAKE_OVER:
+		r = hand_over_begin(s, request, ret, ret_fd, err);
+		break;
 	}
 	log_debug("control: %s: %s", control_execute_name(request->execute),
 		  r < 0 ? err->text : "done");
@@ -161,9 +171,9 @@ static int on_request(void *context, const struct control_request *request,
 int requests_start(struct supervisor *s, struct error *err)
 {
 	const struct config *c = s->config;
-	int r = published_reserve(&s->published, c->n_specs);
+	int r = c->take_over ? 0 : published_reserve(&s->published, c->n_specs);
 
-	for (size_t i = 0; i < c->n_specs && r >= 0; i++)
+	for (size_t i = 0; i < c->n_specs && r >= 0 && !c->take_over; i++)
 		published_add(&s->published, &c->specs[i], s->host_ports[i]);
 	client_running(&s->forwarder);
 	if (r >= 0)

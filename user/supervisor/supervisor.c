@@ -11,6 +11,7 @@
 #include "supervisor/publish.h"
 #include "supervisor/requests.h"
 #include "supervisor/slirp4netns/addresses.h"
+#include "supervisor/take_over.h"
 
 /* How long the forwarder may take to deliver what is on its way. */
 #define FORWARDER_GRACE_MS 950
@@ -70,7 +71,8 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	r = find_target(s, &request.start.target4, &request.start.target6, err);
 	if (r < 0)
 		return r;
-	r = forwarder_call(&s->forwarder, &request, NULL, 0, err);
+	r = s->config->take_over ? take_over(s, &request, err) :
+				   forwarder_call(&s->forwarder, &request, NULL, 0, err);
 	if (r < 0)
 		return r;
 	publish_tell(s->config->specs, s->config->n_specs, s->host_ports);
@@ -109,9 +111,18 @@ static int start_command(struct supervisor *s, struct error *err)
 	return 0;
 }
 
+static int open_control(struct supervisor *s, struct error *err)
+{
+	const struct config *c = s->config;
+
+	if (c->take_over)
+		return take_over_open_control(s, err);
+	return c->control ? control_server_open(&s->control, c->control, err) : 0;
+}
+
 static int start(struct supervisor *s, struct error *err)
 {
-	int r = s->config->control ? control_server_open(&s->control, s->config->control, err) : 0;
+	int r = open_control(s, err);
 
 	if (r >= 0)
 		r = helpers_start(s, err);
@@ -123,7 +134,8 @@ static int start(struct supervisor *s, struct error *err)
 		r = supervisor_still_wanted(s);
 	if (r >= 0)
 		r = start_forwarding(s, err);
-	if (r >= 0 && s->config->control)
+	/* a take-over has done it in its order */
+	if (r >= 0 && s->config->control && !s->config->take_over)
 		r = requests_start(s, err);
 	if (r >= 0)
 		r = tell_ready(s, err);
@@ -150,6 +162,7 @@ void supervisor_stop_forwarder(struct supervisor *s, bool drain)
 /* Everything that was started ends here, however far the start came. */
 static void end(struct supervisor *s)
 {
+	hand_over_end(&s->hand_over);
 	control_server_done(&s->control);
 	supervisor_stop_forwarder(s, s->command_ended);
 	slirp4netns_stop(&s->slirp);
@@ -183,6 +196,7 @@ int supervisor_main(const struct config *config)
 	client_init(&s.netns);
 	slirp4netns_init(&s.slirp);
 	control_server_init(&s.control);
+	hand_over_init(&s.hand_over);
 	s.inherited.tty_fd = -1;
 	command_save_signals(&s.blocked, &s.ignored);
 

@@ -13,6 +13,7 @@
 #include "control/server.h"
 #include "supervisor/clients.h"
 #include "supervisor/config.h"
+#include "supervisor/hand_over.h"
 #include "supervisor/inherited.h"
 #include "supervisor/published.h"
 #include "supervisor/slirp4netns/slirp4netns.h"
@@ -30,6 +31,7 @@ struct supervisor {
 
 	struct published_list published;
 	struct control_server control;
+	struct hand_over hand_over;
 
 	struct loop loop;
 	struct loop_source signals, exit_fd, timer;

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+# attach --take-over: nobody notices that another portshunt has the ports now.
+
+bats_require_minimum_version 1.5.0
+load lib
+load run_lib
+load udp_lib
+load control_lib
+load take_over_lib
+
+setup_file() { e2e_setup_file; }
+setup() { control_setup; }
+teardown() { run_teardown; }
+teardown_file() { e2e_teardown_file; }
+
+# five_times DATAPATH - under 1000 connects a second, streams one after the other, and streams
+# that last all the time
+five_times() {
+	local olds=()
+
+	first_start --datapath "$1" -p 7000 -p 7001 -p 7002 || skip "$1 does not run here"
+	published 7002
+	long_streams_start "$port"
+	published 7001
+	connects_start "$port"
+	published 7000
+	streams_start "$port" 8
+	for _ in 1 2 3 4 5; do
+		take_over
+		olds+=("$old")
+		said "took over 3 rules, 3 listeners"
+		diag "$1: $(sed -n 's/^portshunt: //; /^took over/p' "$dir/portshunt.err")"
+	done
+	connects_end
+	streams_stop
+	long_streams_end
+	for old in "${olds[@]}"; do
+		ended "$old"
+	done
+	# the last one has them all, and nobody else is there
+	[ "$(our_pids | wc -l)" = 3 ]
+	[ "$(stat_of total refused)" = 0 ]
+	diag "$1: $connects connects, none failed; $(wc -l <"$dir/streams.rounds") rounds of 8 streams"
+}
+
+@test "1000 connects a second and streams both ways, five take-overs: splice" {
+	five_times splice
+}
+
+@test "1000 connects a second and streams both ways, five take-overs: shunt" {
+	five_times shunt
+}
+
+@test "every rule goes on by its number: named, renamed, added, on a free port, in a range" {
+	httpd 81 "$ns"
+	echo "another page" >"$dir/www/index.html"
+	free_port 1003
+	first=$port
+	first_start -p "$first:80" -p 80 -p "$((first + 3))-$((first + 1002)):1003-2002" \
+		-p "$((first + 1)):80" --log-level info
+	added "127.0.0.1::80"
+	by_control=$port
+	control remove --host-port "$((first + 1))"
+	published 80
+	chosen=$port
+	before=$(rules)
+	options=(--netns "$ns" --child-ip 127.0.0.1 --control "$socket" -p "$first:81"
+		-p "$((first + 2)):80" -p 80)
+	take_over
+	[ "$(rules)" = "$(sed "s/ 80 / 81 /;2,\$s/ 81 / 80 /" <<<"$before")
+6 0.0.0.0:$((first + 2)) 80 tcp 0 open" ] || { echo "$before"; rules; false; }
+	said "took over 4 rules, 1003 listeners"
+	said "2 of the rules are not of this command line"
+	said "80/tcp -> 0.0.0.0:$chosen"
+	diag "$(grep "took over" "$dir/portshunt.err")"
+	ended "$old"
+	for port in "$first" "$chosen" "$by_control" $((first + 2)); do
+		[ "$(timeout 5 busybox wget -q -O - "http://127.0.0.1:$port/")" = "another page" ]
+	done
+	listening $((first + 1002))
+	# the new one is as good as any: rules come and go, and numbers are not used twice
+	control remove --id 5
+	not listening "$by_control"
+	added 80
+	[ "$id" = 7 ]
+}
+
+@test "the old one ends with its last connection, at the drain timeout, or at once" {
+	first_start -p 7000
+	published 7000
+	peer_start server server hold --connections 3 --control --netns "$ns" --port 7000
+	held() {
+		peer_start "$1" client hold --ping --control 127.0.0.1 "$port"
+		peer_read "$1"
+		[ "$line" = "holding 1" ]
+	}
+	is() { peer_ask "$1" status && [[ $line == *"$2: 1"* ]]; }
+	held first
+	take_over
+	grep -q "1 connections go on here, for 60 s at most" "$dir/old.err"
+	patient=$old
+	held second
+	take_over --drain-timeout 1
+	grep -q "1 connections go on here, for 1 s at most" "$dir/old.err"
+	# closed as the end of the process closes: with a FIN
+	ended "$old" 10
+	is second eof
+	held third
+	take_over --drain-timeout 0
+	ended "$old"
+	is third eof
+	# the first one of all is there for its connection
+	peer_ask first "ping 5000"
+	[ "$line" = "answered 1, silent 0" ]
+	pid_ended "$patient" && false
+	peer_stdin_eof first
+	peer_wait first
+	ended "$patient"
+}
+
+@test "UDP clients keep their sessions, the container sees the same ports" {
+	first_start -p 7000/udp
+	published 7000 udp
+	echo_start
+	clients_start 40
+	ports() { nsenter --net="$ns" ss -Hun "dport = :7000" | awk '{ print $4 }' | sort; }
+	asked clients "ping 5000" "answered 40, silent 0, refused 0"
+	before=$(ports)
+	[ "$(wc -l <<<"$before")" = 40 ]
+	take_over
+	said "took over 1 rule, 1 listener, 40 UDP sessions"
+	ended "$old"
+	[ "$(ports)" = "$before" ]
+	asked server tell "told 40"
+	asked clients "listen 300" "heard 40"
+	asked clients "ping 5000" "answered 40, silent 0, refused 0"
+	[ "$(ports)" = "$before" ]
+	new_sessions_are() {
+		[ "$(nsenter --net="$ns" ss -Hun "dst = 127.0.0.2 and dport = :7000" | wc -l)" = "$1" ]
+	}
+	# one that leads to another address is not theirs
+	options=(--netns "$ns" --child-ip 127.0.0.2 --control "$socket" -p 7000/udp)
+	take_over
+	said "took over 1 rule, 1 listener, 0 UDP sessions"
+	asked clients send "sent 40"
+	eventually 5 new_sessions_are 40
+}
