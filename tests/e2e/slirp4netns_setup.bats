@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+# How run and attach start slirp4netns: the words they give it, where it runs, the sysctl that
+# they change for it, and the ports that it forwards by itself. Podman's way, libpod's
+# networking_slirp4netns.go.
+
+bats_require_minimum_version 1.5.0
+load lib
+load run_lib
+
+setup_file() { e2e_setup_file; }
+
+setup() {
+	run_setup
+	as root
+	# tells what it is started with, then is the real one; $before is the test's own
+	cat >"$dir/slirp4netns" <<-END
+		#!/bin/bash
+		[ "\$1" != --help ] || exec slirp4netns --help
+		log=\$(readlink /proc/\$\$/fd/1) netns=
+		case "\$*" in *--netns-type=path*) netns=\${*: -2:1} ;; *' tap0') netns=/proc/\${*: -2:1}/ns/net ;; esac
+		{
+			echo "argv \$*"
+			echo "mnt \$(readlink /proc/self/ns/mnt)"
+			echo "group \$((\$(ps -o pgid= -p \$\$) == \$\$))"
+			echo "dad \$(nsenter --net="\$netns" cat /proc/sys/net/ipv6/conf/default/accept_dad)"
+			echo "fds \$(ls /proc/self/fd | tr '\n' ' ')"
+			echo "log \$log"
+		} >$dir/record
+		. $dir/before
+		exec slirp4netns "\$@"
+	END
+	chmod 755 "$dir/slirp4netns"
+	: >"$dir/before"
+}
+
+teardown() { run_teardown; }
+teardown_file() { e2e_teardown_file; }
+
+# recorded WORD - what the latest slirp4netns told of that
+recorded() {
+	sed -n "s/^$1 //p" "$dir/record"
+}
+
+# with OPTION... - run and attach with the slirp4netns of this test
+with() {
+	echo "$1" --tmpdir "$tmpdir" --id x1 --slirp4netns "$dir/slirp4netns" --network "$2" "${@:3}"
+}
+
+default_words="--disable-host-loopback --mtu=65520 --enable-sandbox --enable-seccomp --enable-ipv6"
+
+# told WORDS - it was started with these and nothing else
+told() {
+	[ "$(recorded argv)" = "$1" ] || {
+		printf 'was told: %s\nnot:      %s\n' "$(recorded argv)" "$1"
+		return 1
+	}
+}
+
+accept_dad() {
+	nsenter --net="$ns" cat /proc/sys/net/ipv6/conf/default/accept_dad
+}
+
+@test "the words, the process group, the mount namespace, the log, the sysctl" {
+	netns_make
+	portshunt_start $(with attach slirp4netns) --netns "$ns" -p 80
+	told "$default_words -c -e 3 -r 4 --netns-type=path $ns tap0"
+	[ "$(recorded mnt)" != "$(readlink /proc/self/ns/mnt)" ]
+	[ "$(recorded group)" = 1 ]
+	[ "$(recorded dad)" = 0 ]
+	[[ $(recorded fds) == "0 1 2 3 4 "* ]]
+	[ "$(recorded log)" = "$tmpdir/slirp4netns-x1.log (deleted)" ]
+	[ "$(accept_dad)" = 1 ]
+	portshunt_stop
+}
+
+@test "the words of the process-first form" {
+	netns_make
+	nsenter --net="$ns" sleep 60 3>&- &
+	pid=$!
+	ends_with_test+=($pid)
+	portshunt_start $(with attach slirp4netns) --pid $pid -p 80
+	told "$default_words -c -e 3 -r 4 $pid tap0"
+	[ "$(recorded dad)" = 0 ]
+	[ "$(accept_dad)" = 1 ]
+	portshunt_stop
+}
+
+@test "the words of every option, in podman's order" {
+	portshunt_start $(with run slirp4netns:mtu=1400,cidr=10.9.0.0/16,allow_host_loopback=true) \
+		--network slirp4netns:outbound_addr6=::1,outbound_addr=127.0.0.1,port_handler=slirp4netns \
+		--no-pivot-root -p 80 -- sleep 60
+	[[ $(recorded argv) =~ --netns-type=path\ (/proc/[0-9]+/ns/net)\  ]]
+	told "--mtu=1400 --enable-seccomp --cidr=10.9.0.0/16 --enable-ipv6 --outbound-addr=127.0.0.1 --outbound-addr6=::1 -c -e 3 -r 4 --api-socket $tmpdir/x1.net --netns-type=path ${BASH_REMATCH[1]} tap0"
+	[ "$(recorded mnt)" = "$(readlink /proc/self/ns/mnt)" ]
+	portshunt_stop
+}
+
+@test "no API socket without ports, no sysctl without IPv6" {
+	netns_make
+	portshunt_start $(with attach slirp4netns:port_handler=slirp4netns,enable_ipv6=false) --netns "$ns"
+	told "${default_words% *} -c -e 3 -r 4 --netns-type=path $ns tap0"
+	[ "$(recorded dad)" = 1 ]
+	portshunt_stop
+}
+
+# fails TEXT [NETWORK [OPTION...]] - attach does, with that line, and the sysctl is as it was
+fails() {
+	run -125 "$PORTSHUNT" $(with attach "${2:-slirp4netns}") --netns "$ns" "${@:3}"
+	[ "$output" = "portshunt: $1" ]
+	[ "$(accept_dad)" = 1 ]
+	all_gone
+}
+
+@test "the sysctl is put back when slirp4netns dies, and when it cannot be started" {
+	netns_make
+	echo 'echo boom; exit 1' >"$dir/before"
+	fails "$dir/slirp4netns failed: \"boom\\n\""
+	[ "$(recorded dad)" = 0 ]
+	mkdir "$tmpdir/slirp4netns-x1.log"
+	fails "failed to open slirp4netns log file $tmpdir/slirp4netns-x1.log: is a directory"
+	rmdir "$tmpdir/slirp4netns-x1.log"
+	fails "cidr not supported" slirp4netns:cidr=10.1.2.0/24 --slirp4netns /bin/true
+}
+
+@test "the sysctl is not there, or cannot be written" {
+	netns_make
+	wrap=(unshare -m sh -c 'mount -t tmpfs none /proc/sys/net/ipv6 && exec "$@"' -)
+	portshunt_start $(with attach slirp4netns:enable_ipv6=true) --log-level warn --netns "$ns" -p 80
+	portshunt_stop
+	not grep -v ' -> ' "$dir/portshunt.err"
+	wrap=(unshare -m sh -c 'mount --bind /proc/sys/net /proc/sys/net && mount -o remount,bind,ro /proc/sys/net && exec "$@"' -)
+	portshunt_start $(with attach slirp4netns:enable_ipv6=true) --log-level warn --netns "$ns" -p 80
+	portshunt_stop
+	said "failed to set net.ipv6.conf.default.accept_dad sysctl: /proc/sys/net/ipv6/conf/default/accept_dad: read-only file system"
+}
+
+@test "port_handler=slirp4netns: each port of the range, each protocol" {
+	free_port 6
+	portshunt_start $(with run slirp4netns:port_handler=slirp4netns) \
+		-p "127.0.0.1:$port-$((port + 2)):80-82/tcp,udp" -p "$((port + 4)):80" -- \
+		busybox httpd -f -p 82 -h "$dir/www"
+	for i in 0 1 2; do
+		[ -n "$(ss -Htln "src 127.0.0.1:$((port + i))")" ]
+		[ -n "$(ss -Huln "src 127.0.0.1:$((port + i))")" ]
+	done
+	[ -n "$(ss -Htln "src 0.0.0.0:$((port + 4))")" ]
+	not listening_udp $((port + 4))
+	eventually 5 page "http://127.0.0.1:$((port + 2))/"
+	[ -z "$(ls -A "$tmpdir")" ]
+	portshunt_stop
+	not listening $((port + 2))
+}
+
+@test "port_handler=slirp4netns: a busy port, an IPv6 address, a death before the socket" {
+	netns_make
+	httpd_port=$((20000 + RANDOM % 10000))
+	httpd "127.0.0.1:$httpd_port"
+	set -- slirp4netns:port_handler=slirp4netns -p
+	fails "from slirp4netns while setting up port redirection: map[desc:bad request: add_hostfwd: slirp_add_hostfwd failed]" \
+		"$@" "127.0.0.1:$httpd_port:80"
+	fails "cannot publish [::1]:$((httpd_port + 1)):80/tcp: port_handler=slirp4netns forwards IPv4 only" \
+		"$@" "[::1]:$((httpd_port + 1)):80"
+	echo 'printf 1 >&4; exit 7' >"$dir/before"
+	fails "waiting for slirp4nets to create the api socket file $tmpdir/x1.net: slirp4netns exited with status 7" \
+		"$@" "$((httpd_port + 1)):80"
+	echo 'printf 1 >&4; kill -KILL $$' >"$dir/before"
+	fails "waiting for slirp4nets to create the api socket file $tmpdir/x1.net: slirp4netns killed by signal 9" \
+		"$@" "$((httpd_port + 1)):80"
+}
