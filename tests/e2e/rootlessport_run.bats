@@ -57,7 +57,7 @@ teardown_file() { e2e_teardown_file; }
 		[ "$pid" = "$helper_pid" ] || not grep -q "$dir/" <(ls -l "/proc/$pid/fd")
 	done
 	# on stderr as long as podman listened
-	grep -q 'published to 127.0.0.1, datapath' "$dir/helper.err"
+	grep -q 'to publish to 127.0.0.1, datapath' "$dir/helper.err"
 }
 
 @test "the end of ExitFD is its end, with 0, and leaves rp/ alone" {

@@ -117,6 +117,20 @@ static int spawn_quietly(struct helper *h, struct error *err)
 	return r;
 }
 
+/* Long before ready: after it podman loses what has not been read. */
+static int tell_datapath(struct helper *h, struct error *err)
+{
+	struct forwarder_request ask = { .type = FORWARDER_RULES };
+	struct forwarder_reply reply = { 0 };
+	int r = forwarder_ask(&h->forwarder, &ask, &reply, err);
+
+	if (r >= 0)
+		log_info("%zu mapping%s to publish to %s, datapath %s", h->config->n_mappings,
+			 h->config->n_mappings == 1 ? "" : "s", *h->config->child_ip ? h->config->child_ip : "127.0.0.1",
+			 datapath_name(reply.rules.datapath));
+	return r;
+}
+
 static int start_helpers(struct helper *h, enum datapath datapath,
 			 const struct udp_limits *udp, struct error *err)
 {
@@ -135,6 +149,8 @@ static int start_helpers(struct helper *h, enum datapath datapath,
 
 	if (r >= 0)
 		r = forwarder_call(&h->forwarder, &setup, NULL, 0, err);
+	if (r >= 0)
+		r = tell_datapath(h, err);
 	/* before anything fails that is rarer: a busy port is the commonest mistake */
 	if (r >= 0)
 		r = rootlessport_open(&h->forwarder, h->config, err);
@@ -159,8 +175,6 @@ static int on_reload(void *context, const char *child_ip, struct error *err)
 
 static int start_forwarding(struct helper *h, struct error *err)
 {
-	struct forwarder_request ask = { .type = FORWARDER_RULES };
-	struct forwarder_reply reply = { 0 };
 	const struct rootlessport_config *c = h->config;
 	struct addr unused4, unused6;
 	int r;
@@ -169,14 +183,8 @@ static int start_forwarding(struct helper *h, struct error *err)
 	r = rootlessport_child_ip(c->child_ip, &unused4, &unused6, NULL);
 	r = set_child_ip(h, r < 0 ? "" : c->child_ip, err);
 	if (r >= 0)
-		r = forwarder_ask(&h->forwarder, &ask, &reply, err);
-	if (r < 0)
-		return r;
-	log_info("%zu mappings published to %s, datapath %s", c->n_mappings,
-		 *c->child_ip ? c->child_ip : "127.0.0.1",
-		 datapath_name(reply.rules.datapath));
-	client_running(&h->forwarder);
-	return 0;
+		client_running(&h->forwarder);
+	return r;
 }
 
 static void end(struct helper *h, int result)
