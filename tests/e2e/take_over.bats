@@ -85,16 +85,34 @@ five_times() {
 	[ "$id" = 7 ]
 }
 
+# hold_server N - the server of N holders, at port 7000 of $ns
+hold_server() {
+	peer_start server server hold --connections "$1" --control --netns "$ns" --port 7000
+}
+
+# held NAME - a connection to $port that stays
+held() {
+	peer_start "$1" client hold --ping --control 127.0.0.1 "$port"
+	peer_read "$1"
+	[ "$line" = "holding 1" ]
+}
+
+# alive NAME - its connection carries bytes
+alive() {
+	peer_ask "$1" "ping 5000"
+	[ "$line" = "answered 1, silent 0" ]
+}
+
+# finished NAME - its connection ended with a FIN
+finished() {
+	is_eof() { peer_ask "$1" status && [[ $line == *"eof: 1"* ]]; }
+	eventually 5 is_eof "$1"
+}
+
 @test "the old one ends with its last connection, at the drain timeout, or at once" {
 	first_start -p 7000
 	published 7000
-	peer_start server server hold --connections 3 --control --netns "$ns" --port 7000
-	held() {
-		peer_start "$1" client hold --ping --control 127.0.0.1 "$port"
-		peer_read "$1"
-		[ "$line" = "holding 1" ]
-	}
-	is() { peer_ask "$1" status && [[ $line == *"$2: 1"* ]]; }
+	hold_server 3
 	held first
 	take_over
 	grep -q "1 connections go on here, for 60 s at most" "$dir/old.err"
@@ -104,36 +122,100 @@ five_times() {
 	grep -q "1 connections go on here, for 1 s at most" "$dir/old.err"
 	# closed as the end of the process closes: with a FIN
 	ended "$old" 10
-	is second eof
+	finished second
 	held third
 	take_over --drain-timeout 0
 	ended "$old"
-	is third eof
+	finished third
 	# the first one of all is there for its connection
-	peer_ask first "ping 5000"
-	[ "$line" = "answered 1, silent 0" ]
-	pid_ended "$patient" && false
+	alive first
+	not pid_ended "$patient"
 	peer_stdin_eof first
 	peer_wait first
 	ended "$patient"
+}
+
+@test "one that leaves heeds signals, --exit-fd, and what was removed before" {
+	mkfifo "$dir/exit"
+	first_start -p 7000
+	published 7000
+	hold_server 4
+	held signalled
+	take_over
+	kill -TERM "$old"
+	ended "$old"
+	finished signalled
+	(
+		children_close_fds
+		exec sleep 60 >"$dir/exit"
+	) &
+	holder=$!
+	ends_with_test+=("$holder")
+	wrap=(sh -c 'exec "$@" 7<'"$dir/exit" -)
+	take_over --exit-fd 7
+	wrap=()
+	ended "$old"
+	held left
+	held removed
+	control remove --host-port "$port" --drain --timeout 1
+	added 127.0.0.1::7000
+	held other
+	options+=(--child-ip ::1)
+	take_over
+	# the one of the removed rule has its own end
+	finished removed
+	finished left
+	alive other
+	not pid_ended "$old"
+	kill "$holder"
+	ended "$old"
+	finished other
+	# --child-ip is of the new one
+	control list --json | grep -q '"child_ips":\["127.0.0.1","::1"\]'
+}
+
+@test "an ordinary user's, in a user namespace of its own" {
+	as user
+	mkfifo -m 666 "$dir/inside"
+	(
+		children_close_fds
+		exec "${wrap[@]}" unshare --user --map-root-user --net sh -c '
+			ip link set lo up
+			echo up >"$1"
+			exec busybox httpd -f -p 80 -h "$2"' - "$dir/inside" "$dir/www"
+	) &
+	pid=$!
+	ends_with_test+=("$pid")
+	read -r -t 10 <"$dir/inside"
+	options=(--pid "$pid" --control "$socket" -p 80)
+	portshunt_start attach "${options[@]}"
+	published 80
+	take_over
+	ended "$old"
+	eventually 5 pages "$port"
+	# root may as well: it gets the listeners of anybody
+	wrap=()
+	take_over
+	ended "$old"
+	pages "$port"
 }
 
 @test "UDP clients keep their sessions, the container sees the same ports" {
 	first_start -p 7000/udp
 	published 7000 udp
 	echo_start
-	clients_start 40
+	clients_start 100
 	ports() { nsenter --net="$ns" ss -Hun "dport = :7000" | awk '{ print $4 }' | sort; }
-	asked clients "ping 5000" "answered 40, silent 0, refused 0"
+	asked clients "ping 5000" "answered 100, silent 0, refused 0"
 	before=$(ports)
-	[ "$(wc -l <<<"$before")" = 40 ]
+	[ "$(wc -l <<<"$before")" = 100 ]
 	take_over
-	said "took over 1 rule, 1 listener, 40 UDP sessions"
+	said "took over 1 rule, 1 listener, 100 UDP sessions"
 	ended "$old"
 	[ "$(ports)" = "$before" ]
-	asked server tell "told 40"
-	asked clients "listen 300" "heard 40"
-	asked clients "ping 5000" "answered 40, silent 0, refused 0"
+	asked server tell "told 100"
+	asked clients "listen 300" "heard 100"
+	asked clients "ping 5000" "answered 100, silent 0, refused 0"
 	[ "$(ports)" = "$before" ]
 	new_sessions_are() {
 		[ "$(nsenter --net="$ns" ss -Hun "dst = 127.0.0.2 and dport = :7000" | wc -l)" = "$1" ]
@@ -142,6 +224,6 @@ five_times() {
 	options=(--netns "$ns" --child-ip 127.0.0.2 --control "$socket" -p 7000/udp)
 	take_over
 	said "took over 1 rule, 1 listener, 0 UDP sessions"
-	asked clients send "sent 40"
-	eventually 5 new_sessions_are 40
+	asked clients send "sent 100"
+	eventually 5 new_sessions_are 100
 }

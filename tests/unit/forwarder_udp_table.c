@@ -109,6 +109,37 @@ static void buckets_are_used_evenly(void **state)
 	free(entries);
 }
 
+/* Page by page each entry is told once; a page may be short, not empty. */
+static void test_pages(size_t max)
+{
+	struct udp_entry *entries, *page[64];
+	unsigned char seen[N] = { 0 };
+	uint32_t place = 0;
+	struct udp_table t;
+	size_t n, all = 0;
+
+	udp_table_init(&t, secret);
+	assert_int_equal(udp_table_page(&t, &place, page, max), 0);
+	assert_int_equal(place, 0);
+	entries = entries_new(&t, N);
+	do {
+		n = udp_table_page(&t, &place, page, max);
+		assert_true(n <= max && (n || !place));
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(seen[page[i] - entries]++, 0);
+		all += n;
+	} while (place);
+	assert_int_equal(all, N);
+	udp_table_done(&t);
+	free(entries);
+}
+
+static void pages_tell_each_entry_once(void **state)
+{
+	test_pages(16);
+	test_pages(64);
+}
+
 /* Who does not know the secret cannot tell which keys collide. */
 static void the_secret_decides(void **state)
 {
@@ -132,6 +163,7 @@ int main(void)
 		cmocka_unit_test(many_are_found_and_removed),
 		cmocka_unit_test(every_part_of_the_key_counts),
 		cmocka_unit_test(buckets_are_used_evenly),
+		cmocka_unit_test(pages_tell_each_entry_once),
 		cmocka_unit_test(the_secret_decides),
 	};
 

@@ -46,7 +46,7 @@ enum forwarder_request_type {
 #define FORWARDER_AT_ONCE 128
 
 /* Sessions, which have a descriptor each, that are told at once. */
-#define FORWARDER_SESSIONS_PAGE 16
+#define FORWARDER_SESSIONS_PAGE 64
 
 /* A UDP session, for another process that has its listener. */
 struct forwarder_session {
