@@ -60,6 +60,22 @@ teardown_file() { e2e_teardown_file; }
 	grep -q 'to publish to 127.0.0.1, datapath' "$dir/helper.err"
 }
 
+# resident_below KB - all of a container's helper together
+resident_below() {
+	[ "$(our_pids | sed 's,.*,/proc/&/status,' | xargs awk '/^VmRSS:/ { n += $2 } END { print n }')" -lt "$1" ]
+}
+
+@test "what waits is small: 4 MB at most" {
+	[ -z "${SAN:-}" ] || skip "AddressSanitizer has memory of its own"
+	config '' "$(mapping "$port" 80)"
+	helper_go
+	eventually 5 resident_below 4096
+	for i in {1..50}; do
+		page "http://127.0.0.1:$port/"
+	done
+	resident_below 4096
+}
+
 @test "the end of ExitFD is its end, with 0, and leaves rp/ alone" {
 	config ',"RootlessCNI":true' "$(mapping "$port" 80)"
 	helper_go

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/memory.h"
 #include "forwarder/forwarder.h"
 #include "forwarder/hand_over.h"
 #include "forwarder/protocol.h"
@@ -84,6 +85,8 @@ static void on_request(struct loop_source *source, uint32_t events)
 		n = 0;
 	}
 	fd_send(source->fd, &reply, sizeof(reply), fds, n);
+	if (requests->type == FORWARDER_START)
+		memory_trim();
 }
 
 /* The supervisor has one line to tell: the start's error goes into the first reply. */

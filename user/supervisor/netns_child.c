@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/memory.h"
 #include "datapath/shunt.h"
 #include "forwarder/connector.h"
 #include "forwarder/udp_gauge.h"
@@ -241,6 +242,7 @@ static void on_control(struct loop_source *source, uint32_t events)
 	} else {
 		r = obey(c, &request, passed_fd, &reply, &err);
 		answer(c, &reply, r, &err);
+		memory_trim();
 	}
 	fd_close(passed_fd);
 }

@@ -20,6 +20,7 @@
 #include "base/goquote.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/memory.h"
 #include "supervisor/clients.h"
 #include "supervisor/netns.h"
 #include "supervisor/rootlessport/ports.h"
@@ -324,8 +325,10 @@ int rootlessport_main(const struct rootlessport_config *config, enum datapath da
 	fd_set_cloexec(config->ready_fd, 1);
 	fd_raise_nofile();
 	r = start(&h, datapath, udp, err);
-	if (r >= 0)
+	if (r >= 0) {
+		memory_trim();
 		r = loop_run(&h.loop);
+	}
 	if (r < 0 && !*err->text)
 		error_errno(err, r, "event loop");
 	stop(&h);
