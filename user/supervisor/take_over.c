@@ -6,106 +6,25 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/timer.h"
-#include "control/client.h"
-#include "control/take_over.h"
 #include "supervisor/listen.h"
 #include "supervisor/netns.h"
+#include "supervisor/old_one.h"
 #include "supervisor/publish.h"
 #include "supervisor/requests.h"
 #include "supervisor/supervisor.h"
 
-struct taker {
+struct taking {
 	struct supervisor *s;
-	int fd; /* to the old one */
-	struct take_over_state old;
+	struct old_one old;
 	bool *is_adopted; /* of config->specs: a rule of the old one */
 	size_t n_carried; /* rules that no -p names */
 	size_t n_listeners, n_sessions;
 };
-
-/* What came with a reply; all of it is released by answer_done(). */
-struct answer {
-	struct json *json;
-	const struct json *value;
-	int fds[TAKE_OVER_BATCH];
-	size_t n_fds;
-};
-
-static void answer_done(struct answer *a)
-{
-	json_free(a->json);
-	while (a->n_fds)
-		fd_close(a->fds[--a->n_fds]);
-}
-
-static int receive(struct taker *t, struct answer *ret, struct error *err)
-{
-	char text[TAKE_OVER_MESSAGE_MAX];
-	ssize_t len = fd_recv(t->fd, text, sizeof(text), ret->fds, TAKE_OVER_BATCH, &ret->n_fds);
-
-	if (len == -EAGAIN)
-		return error_set(err, -ETIMEDOUT, "the old portshunt has not answered within %d s",
-				 TAKE_OVER_STEP_MS / 1000);
-	if (len <= 0)
-		return error_set(err, -ECONNRESET, "the old portshunt is gone");
-	return control_read_reply(text, (size_t)len, &ret->json, &ret->value, err);
-}
-
-static int ask(struct taker *t, const struct take_over_request *request, struct answer *ret,
-	       struct error *err)
-{
-	struct json *json = take_over_request_json(request);
-	_cleanup_free_ char *text = json_text(json);
-
-	*ret = (struct answer){ 0 };
-	json_free(json);
-	if (!text)
-		return error_errno(err, -ENOMEM, "cannot ask");
-	/* whoever has gone may have said why */
-	fd_send(t->fd, text, strlen(text), NULL, 0);
-	return receive(t, ret, err);
-}
-
-static int ask_step(struct taker *t, enum take_over_step step, struct error *err)
-{
-	struct take_over_request request = { .step = step };
-	_cleanup_(answer_done) struct answer answer;
-
-	return ask(t, &request, &answer, err);
-}
-
-static int begin(struct taker *t, struct error *err)
-{
-	const struct timeval limit = { .tv_sec = TAKE_OVER_STEP_MS / 1000 };
-	struct json *request = json_new_object(), *arguments = json_new_object(), *reply = NULL;
-	const struct config *c = t->s->config;
-	const struct json *value;
-	int r;
-
-	json_add_uint(arguments, "version", TAKE_OVER_VERSION);
-	json_add_uint(arguments, "drain_timeout", c->drain_timeout);
-	json_add_string(request, "execute", "take-over");
-	json_add(request, "arguments", arguments);
-	r = control_ask_fd(c->take_over, request, TAKE_OVER_STEP_MS / 1000, &t->fd, &reply,
-			   &value, err);
-	if (r >= 0 && t->fd < 0)
-		r = error_set(err, -EPROTO, "there was no socket in the reply");
-	if (r >= 0)
-		r = take_over_state_parse(value, &t->old, err);
-	if (r >= 0) {
-		setsockopt(t->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-		setsockopt(t->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	}
-	json_free(reply);
-	json_free(request);
-	return r;
-}
 
 static bool is_same_host(const struct port_spec *a, const struct port_spec *b)
 {
@@ -114,7 +33,7 @@ static bool is_same_host(const struct port_spec *a, const struct port_spec *b)
 }
 
 /* The -p that is this rule; or NULL. */
-static const struct port_spec *adopter_of(struct taker *t, const struct take_over_rule *rule)
+static const struct port_spec *adopter_of(struct taking *t, const struct take_over_rule *rule)
 {
 	const struct config *c = t->s->config;
 
@@ -155,7 +74,7 @@ static int check_listener(int fd, bool udp, const struct port_spec *bound, uint3
 }
 
 /* Some of the listeners of @rule, from the number @first on. Returns how many, or -errno. */
-static int adopt_some(struct taker *t, const struct take_over_rule *rule,
+static int adopt_some(struct taking *t, const struct take_over_rule *rule,
 		      const struct port_spec *spec, bool udp, uint32_t first, struct error *err)
 {
 	uint32_t left = rule->bound.count - first;
@@ -175,8 +94,8 @@ static int adopt_some(struct taker *t, const struct take_over_rule *rule,
 			.spec = *spec,
 		},
 	};
-	_cleanup_(answer_done) struct answer answer;
-	int r = ask(t, &request, &answer, err);
+	_cleanup_(old_answer_done) struct old_answer answer;
+	int r = old_one_ask(&t->old, &request, &answer, err);
 
 	if (r >= 0 && (!answer.n_fds || answer.n_fds > left))
 		r = error_errno(err, -EMFILE, "the old portshunt's listeners");
@@ -188,7 +107,7 @@ static int adopt_some(struct taker *t, const struct take_over_rule *rule,
 	return r < 0 ? r : (int)answer.n_fds;
 }
 
-static int adopt_rule(struct taker *t, const struct take_over_rule *rule, struct error *err)
+static int adopt_rule(struct taking *t, const struct take_over_rule *rule, struct error *err)
 {
 	const struct port_spec *spec = adopter_of(t, rule);
 	struct published p = {
@@ -216,7 +135,7 @@ static int adopt_rule(struct taker *t, const struct take_over_rule *rule, struct
 }
 
 /* The -p that the old one does not have. */
-static int publish_new(struct taker *t, struct error *err)
+static int publish_new(struct taking *t, struct error *err)
 {
 	struct published_list *list = &t->s->published;
 	const struct config *c = t->s->config;
@@ -235,28 +154,28 @@ static int publish_new(struct taker *t, struct error *err)
 	return r;
 }
 
-static int get_listeners(struct taker *t, struct error *err)
+static int get_listeners(struct taking *t, struct error *err)
 {
-	int r = published_reserve(&t->s->published, t->old.n + t->s->config->n_specs);
+	int r = published_reserve(&t->s->published, t->old.state.n + t->s->config->n_specs);
 
 	t->is_adopted = calloc(t->s->config->n_specs + 1, sizeof(*t->is_adopted));
 	if (r < 0 || !t->is_adopted)
-		return error_errno(err, -ENOMEM, "%zu rules", t->old.n);
-	for (size_t i = 0; i < t->old.n && r >= 0; i++)
-		r = adopt_rule(t, &t->old.rules[i], err);
+		return error_errno(err, -ENOMEM, "%zu rules", t->old.state.n);
+	for (size_t i = 0; i < t->old.state.n && r >= 0; i++)
+		r = adopt_rule(t, &t->old.state.rules[i], err);
 	/* a number that somebody has seen means one rule for ever */
-	t->s->published.last_id = t->old.last_id;
+	t->s->published.last_id = t->old.state.last_id;
 	return r < 0 ? r : publish_new(t, err);
 }
 
-static int adopt_sessions(struct taker *t, uint32_t *after, struct error *err)
+static int adopt_sessions(struct taking *t, uint32_t *after, struct error *err)
 {
 	struct take_over_request request = { .step = TAKE_OVER_SESSIONS, .after = *after };
 	struct forwarder_request adopt[FORWARDER_SESSIONS_PAGE];
-	_cleanup_(answer_done) struct answer answer;
+	_cleanup_(old_answer_done) struct old_answer answer;
 	struct forwarder_sessions sessions;
 	struct forwarder_reply reply;
-	int r = ask(t, &request, &answer, err);
+	int r = old_one_ask(&t->old, &request, &answer, err);
 	uint32_t n;
 
 	if (r >= 0)
@@ -278,14 +197,14 @@ static int adopt_sessions(struct taker *t, uint32_t *after, struct error *err)
 }
 
 /* They go on as they are where they still lead to the same container. */
-static int get_sessions(struct taker *t, struct error *err)
+static int get_sessions(struct taking *t, struct error *err)
 {
 	char netns[NETNS_NAME_MAX];
 	uint32_t after = 0;
 	int r;
 
 	netns_name(t->s->netns.process.pid, netns);
-	if (!*netns || strcmp(netns, t->old.netns) != 0)
+	if (!*netns || strcmp(netns, t->old.state.netns) != 0)
 		return 0;
 	do {
 		r = adopt_sessions(t, &after, err);
@@ -294,11 +213,11 @@ static int get_sessions(struct taker *t, struct error *err)
 }
 
 /* Up to here the old one takes new clients; from here on they wait. */
-static int commit(struct taker *t, struct error *err)
+static int commit(struct taking *t, struct error *err)
 {
 	struct forwarder_request resume = { .type = FORWARDER_PAUSE, .pause = false };
 	struct supervisor *s = t->s;
-	int r = ask_step(t, TAKE_OVER_COMMIT, err);
+	int r = old_one_tell(&t->old, TAKE_OVER_COMMIT, err);
 
 	if (r >= 0)
 		r = get_sessions(t, err);
@@ -310,9 +229,9 @@ static int commit(struct taker *t, struct error *err)
 }
 
 /* Only if it says that it has not left: it is gone, or will do as it was told. */
-static int tell_done(struct taker *t, struct error *err)
+static int tell_done(struct taking *t, struct error *err)
 {
-	int r = ask_step(t, TAKE_OVER_DONE, err);
+	int r = old_one_tell(&t->old, TAKE_OVER_DONE, err);
 
 	if (r == -EREMOTEIO)
 		return r;
@@ -322,10 +241,19 @@ static int tell_done(struct taker *t, struct error *err)
 	return 0;
 }
 
-static void tell(const struct taker *t, uint64_t ms, uint64_t waited_ms)
+/* What is beside the old one's is there for a moment only: a kill would leave it behind. */
+static int start_control(struct supervisor *s, struct error *err)
+{
+	int r = s->control.socket.fd >= 0 ? 0 :
+		control_server_open_beside(&s->control, s->config->control, err);
+
+	return r < 0 ? r : requests_start(s, err);
+}
+
+static void tell(const struct taking *t, uint64_t ms, uint64_t waited_ms)
 {
 	log_info("took over %zu rule%s, %zu listener%s, %zu UDP session%s in %llu ms; new clients "
-		 "waited for %llu ms", t->old.n, t->old.n == 1 ? "" : "s", t->n_listeners,
+		 "waited for %llu ms", t->old.state.n, t->old.state.n == 1 ? "" : "s", t->n_listeners,
 		 t->n_listeners == 1 ? "" : "s", t->n_sessions, t->n_sessions == 1 ? "" : "s",
 		 (unsigned long long)(ms + waited_ms), (unsigned long long)waited_ms);
 	if (t->n_carried)
@@ -333,21 +261,21 @@ static void tell(const struct taker *t, uint64_t ms, uint64_t waited_ms)
 			 t->n_carried == 1 ? "is" : "are");
 }
 
-static int take_all(struct taker *t, struct forwarder_request *start, struct error *err)
+static int take_all(struct taking *t, struct forwarder_request *start, struct error *err)
 {
 	struct supervisor *s = t->s;
 	uint64_t began = timer_now(), committed = 0;
-	int r = begin(t, err);
+	int r = old_one_open(&t->old, s->config->take_over, s->config->drain_timeout, err);
 
 	if (r >= 0)
 		r = get_listeners(t, err);
-	if (r >= 0)
-		r = supervisor_still_wanted(s);
-	if (r >= 0 && s->config->control)
-		r = requests_start(s, err);
 	start->start.is_paused = true;
 	if (r >= 0)
 		r = forwarder_call(&s->forwarder, start, NULL, 0, err);
+	if (r >= 0)
+		r = supervisor_still_wanted(s);
+	if (r >= 0 && s->config->control)
+		r = start_control(s, err);
 	committed = timer_now();
 	if (r >= 0)
 		r = commit(t, err);
@@ -359,11 +287,10 @@ static int take_all(struct taker *t, struct forwarder_request *start, struct err
 
 int take_over(struct supervisor *s, struct forwarder_request *start, struct error *err)
 {
-	struct taker t = { .s = s, .fd = -1 };
+	struct taking t = { .s = s };
 	int r = take_all(&t, start, err);
 
-	fd_close(t.fd);
-	take_over_state_done(&t.old);
+	old_one_close(&t.old);
 	free(t.is_adopted);
 	return r < 0 && r != -ECANCELED ?
 		       error_wrap(err, r, "--take-over %s", s->config->take_over) : r;
@@ -387,8 +314,7 @@ int take_over_open_control(struct supervisor *s, struct error *err)
 	if (fd < 0)
 		return error_wrap(err, fd, "--take-over %s", c->take_over);
 	fd_close(fd);
-	if (!c->control)
+	if (!c->control || is_same_socket(c))
 		return 0;
-	return is_same_socket(c) ? control_server_open_beside(&s->control, c->control, err) :
-				   control_server_open(&s->control, c->control, err);
+	return control_server_open(&s->control, c->control, err);
 }

@@ -16,8 +16,7 @@ struct supervisor;
 
 /*
  * take_over_open_control - find the old one, and open this one's own control
- * socket, if it has one: beside the old one's, if both have one name. Returns 0 or
- * -errno with @err set.
+ * socket, if it has one with another name. Returns 0 or -errno with @err set.
  */
 int take_over_open_control(struct supervisor *s, struct error *err);
 
