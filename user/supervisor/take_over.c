@@ -237,6 +237,9 @@ static int tell_done(struct taking *t, struct error *err)
 		return r;
 	if (r < 0)
 		log_warn("%s: this one has taken over", err->text);
+	/* stopped, perhaps: the end of this would tell it to go on, not to leave */
+	if (r == -ETIMEDOUT)
+		TAKE_FD(t->old.fd);
 	control_socket_settle(&t->s->control.socket);
 	return 0;
 }
