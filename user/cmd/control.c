@@ -13,6 +13,7 @@
 #include "control/client.h"
 #include "control/podman.h"
 #include "control/table.h"
+#include "rule/limits.h"
 
 #define EXIT_TROUBLE 125
 
@@ -24,6 +25,7 @@ struct asked {
 	const char *podman; /* reload: another kind of socket */
 	bool json, drain, help;
 	struct json *arguments;
+	struct limits limits; /* add */
 	char **words; /* that are no options */
 	size_t n_words;
 };
@@ -45,6 +47,7 @@ enum {
 	OPT_TIMEOUT = 't',
 	OPT_CONNECTIONS = 'n',
 	OPT_PODMAN = 'o',
+	OPT_RULE_LIMIT = 'l',
 };
 
 static const struct option long_options[] = {
@@ -57,6 +60,7 @@ static const struct option long_options[] = {
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "connections", optional_argument, NULL, OPT_CONNECTIONS },
 	{ "podman", required_argument, NULL, OPT_PODMAN },
+	{ "rule-limit", required_argument, NULL, OPT_RULE_LIMIT },
 	{ 0 },
 };
 
@@ -90,9 +94,22 @@ static struct json *list_of_words(const struct asked *a)
 
 static int fill_add(struct asked *a, struct error *err)
 {
+	struct json *limits = NULL;
+
 	if (!a->n_words)
 		return error_set(err, -EINVAL, "add what? give a port spec, as 8080:80");
 	json_add(a->arguments, "specs", list_of_words(a));
+	for (int i = 0; i < LIMITS; i++) {
+		if (!a->limits.of[i])
+			continue;
+		limits = limits ? limits : json_new_object();
+		if (a->limits.of[i] == LIMIT_OFF)
+			json_add_string(limits, limit_keys[i], "off");
+		else
+			json_add_uint(limits, limit_keys[i], a->limits.of[i]);
+	}
+	if (limits)
+		json_add(a->arguments, "limits", limits);
 	return 0;
 }
 
@@ -123,8 +140,10 @@ static int fill_reload(struct asked *a, struct error *err)
 }
 
 static const struct command commands[] = {
-	{ "add", "", "Usage: portshunt add --control PATH [--json] SPEC...\n"
-	  "Publish more ports: all of them, or none. Prints what was bound.\n\n",
+	{ "add", "l", "Usage: portshunt add --control PATH [--json] SPEC...\n"
+	  "Publish more ports: all of them, or none. Prints what was bound.\n\n"
+	  "      --rule-limit NAME=N,...  of each: connections, connect-rate, half-open,\n"
+	  "                       udp-sessions, idle-timeout; N may be off\n",
 	  fill_add, table_added },
 	{ "remove", "ipdt",
 	  "Usage: portshunt remove --control PATH [--drain] (SPEC | --id N | --host-port N)\n"
@@ -160,6 +179,8 @@ static const struct command *find(const char *name)
 
 static int set_option(struct asked *a, int option, struct error *err)
 {
+	int r;
+
 	switch (option) {
 	case OPT_CONTROL:
 		a->socket = optarg;
@@ -182,6 +203,9 @@ static int set_option(struct asked *a, int option, struct error *err)
 	case OPT_PODMAN:
 		a->podman = optarg;
 		return 0;
+	case OPT_RULE_LIMIT:
+		r = limits_parse(optarg, true, &a->limits, err);
+		return r < 0 ? error_wrap(err, r, "--rule-limit \"%s\"", optarg) : 0;
 	default:
 		if (optarg)
 			return add_number(a, "connections", "--connections", optarg, err);

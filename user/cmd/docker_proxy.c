@@ -7,14 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/goflag.h"
+#include "cmd/options.h"
 #include "forwarder/alone.h"
 #include "supervisor/listen.h"
 #include "supervisor/netns.h"
@@ -25,7 +26,6 @@
 
 /* So long Docker's own keeps a session, whoever spoke last. */
 #define UDP_TIMEOUT 90
-#define UDP_SESSIONS 16384
 
 #define EXIT_FLAGS 2 /* as of Go's flag package */
 
@@ -35,7 +35,6 @@ struct proxy {
 	int host_port, container_port;
 	bool use_listen_fd, version;
 	bool udp;
-	enum datapath datapath;
 };
 
 static const char usage[] =
@@ -54,7 +53,8 @@ static const char usage[] =
 	"  -v\tprint version information and quit\n"
 	"  -version\n"
 	"    \tprint version information and quit\n"
-	"The environment's PORTSHUNT_DATAPATH is auto, shunt, sockmap or splice.\n";
+	"The environment's PORTSHUNT_DATAPATH is auto, shunt, sockmap or splice, and\n"
+	"PORTSHUNT_RULE_LIMIT is what --rule-limit of portshunt attach takes.\n";
 
 /* Returns as goflag_parse(). */
 static int parse(char **argv, struct proxy *p, struct error *err)
@@ -80,14 +80,6 @@ static int parse(char **argv, struct proxy *p, struct error *err)
 	return goflag_parse(argv + 1, flags, err);
 }
 
-static int read_environment(struct proxy *p, struct error *err)
-{
-	const char *datapath = getenv("PORTSHUNT_DATAPATH");
-	int r = datapath && *datapath ? datapath_parse(datapath, &p->datapath, err) : 0;
-
-	return r < 0 ? error_wrap(err, r, "PORTSHUNT_DATAPATH") : 0;
-}
-
 /* Where the original would connect to this host itself, this is an error. */
 static int check(struct proxy *p, struct error *err)
 {
@@ -102,7 +94,7 @@ static int check(struct proxy *p, struct error *err)
 	if (p->container_port < 1 || p->container_port > UINT16_MAX)
 		return error_set(err, -EINVAL, "-container-port %d is no port",
 				 p->container_port);
-	return read_environment(p, err);
+	return 0;
 }
 
 static int adopt(const struct proxy *p, struct error *err)
@@ -151,11 +143,15 @@ static int make_socket(bool udp, sa_family_t family)
 static int start(struct proxy *p, int status_fd, struct error *err)
 {
 	struct alone alone = {
-		.udp_limits = { UDP_TIMEOUT, UDP_TIMEOUT, UDP_SESSIONS },
+		.udp_limits = { UDP_TIMEOUT, UDP_TIMEOUT },
 		.make = make_socket,
 	};
+	_cleanup_(config_done) struct config options;
 	int r = check(p, err);
 
+	config_init(&options);
+	if (r >= 0)
+		r = options_read_environment(&options, err);
 	if (r < 0)
 		return r;
 	alone.listen_fd = r = open_host(p, err);
@@ -163,7 +159,9 @@ static int start(struct proxy *p, int status_fd, struct error *err)
 		return r;
 	fd_close_all_but((int[]){ STDERR_FILENO, status_fd, alone.listen_fd }, 3);
 	container_is_local = netns_has_address(&p->container);
-	alone.datapath = p->datapath;
+	alone.datapath = options.datapath;
+	alone.all_limits = options.all_limits;
+	alone.rule_limits = options.rule_limits;
 	alone.udp = p->udp;
 	alone.target = p->container;
 	alone.target_port = (uint16_t)p->container_port;

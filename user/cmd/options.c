@@ -26,6 +26,8 @@ enum {
 	OPT_UDP_TIMEOUT,
 	OPT_UDP_TIMEOUT_STREAM,
 	OPT_UDP_SESSIONS,
+	OPT_LIMIT,
+	OPT_RULE_LIMIT,
 	OPT_READY_FD,
 	OPT_EXIT_FD,
 	OPT_LOG_LEVEL,
@@ -50,6 +52,8 @@ static const struct option long_options[] = {
 	{ "udp-timeout", required_argument, NULL, OPT_UDP_TIMEOUT },
 	{ "udp-timeout-stream", required_argument, NULL, OPT_UDP_TIMEOUT_STREAM },
 	{ "udp-sessions", required_argument, NULL, OPT_UDP_SESSIONS },
+	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "rule-limit", required_argument, NULL, OPT_RULE_LIMIT },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "exit-fd", required_argument, NULL, OPT_EXIT_FD },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -92,6 +96,10 @@ static const char usage_common[] =
 	"                           and has had no reply (30); or when it has:\n"
 	"      --udp-timeout-stream SECONDS  (180)\n"
 	"      --udp-sessions N     UDP sessions at a time (16384)\n"
+	"      --limit NAME=N,...   of all rules together: connections, connect-rate,\n"
+	"                           half-open, udp-sessions (environment: PORTSHUNT_LIMIT)\n"
+	"      --rule-limit NAME=N,...  of each rule, and idle-timeout in seconds\n"
+	"                           (environment: PORTSHUNT_RULE_LIMIT)\n"
 	"      --ready-fd N         write \"1\" here when every port is open\n"
 	"      --exit-fd N          end when this is at end of file\n"
 	"      --log-level LEVEL    error, warn, info or debug\n"
@@ -106,7 +114,9 @@ void config_init(struct config *c)
 		.exit_fd = -1,
 		.log_level = LOG_INFO,
 		.drain_timeout = 60,
-		.udp = { .timeout = 30, .timeout_stream = 180, .sessions = 16384 },
+		.udp = { .timeout = 30, .timeout_stream = 180 },
+		.all_limits = LIMITS_DEFAULT,
+		.rule_limits = RULE_LIMITS_DEFAULT,
 	};
 	slirp4netns_options_init(&c->slirp4netns_options);
 }
@@ -218,8 +228,19 @@ static int set_fd(const char *option, const char *text, int *ret, struct error *
 	return *ret > 2 ? fd_set_cloexec(*ret, 1) : 0;
 }
 
+/* Those that the environment may have, too. */
+static int read_option(struct config *c, int option, const char *arg, struct error *err)
+{
+	if (option == OPT_DATAPATH)
+		return datapath_parse(arg, &c->datapath, err);
+	return option == OPT_LIMIT ? limits_parse(arg, false, &c->all_limits, err) :
+				     limits_parse(arg, true, &c->rule_limits, err);
+}
+
 static int set_option(struct config *c, int option, const char *arg, struct error *err)
 {
+	int r;
+
 	switch (option) {
 	case 'p':
 		return add_spec(c, arg, err);
@@ -240,8 +261,6 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 					 "--id \"%s\" does not do in a file name", arg);
 		c->id = arg;
 		return 0;
-	case OPT_DATAPATH:
-		return datapath_parse(arg, &c->datapath, err);
 	case OPT_CHILD_IP:
 		return set_child_ip(c, arg, err);
 	case OPT_CONTROL:
@@ -257,7 +276,16 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 	case OPT_UDP_TIMEOUT_STREAM:
 		return set_limit("--udp-timeout-stream", arg, &c->udp.timeout_stream, err);
 	case OPT_UDP_SESSIONS:
-		return set_limit("--udp-sessions", arg, &c->udp.sessions, err);
+		return set_limit("--udp-sessions", arg, &c->all_limits.of[LIMIT_UDP_SESSIONS],
+				 err);
+	case OPT_DATAPATH:
+		return read_option(c, option, arg, err);
+	case OPT_LIMIT:
+		r = read_option(c, option, arg, err);
+		return r < 0 ? error_wrap(err, r, "--limit \"%s\"", arg) : 0;
+	case OPT_RULE_LIMIT:
+		r = read_option(c, option, arg, err);
+		return r < 0 ? error_wrap(err, r, "--rule-limit \"%s\"", arg) : 0;
 	case OPT_READY_FD:
 		return set_fd("--ready-fd", arg, &c->ready_fd, err);
 	case OPT_EXIT_FD:
@@ -303,10 +331,25 @@ static int bad_option(const char *command, char **argv, int told, struct error *
 
 int options_read_environment(struct config *c, struct error *err)
 {
-	const char *datapath = getenv("PORTSHUNT_DATAPATH");
-	int r = datapath && *datapath ? datapath_parse(datapath, &c->datapath, err) : 0;
+	static const struct {
+		const char *name;
+		int option;
+	} all[] = {
+		{ "PORTSHUNT_DATAPATH", OPT_DATAPATH },
+		{ "PORTSHUNT_LIMIT", OPT_LIMIT },
+		{ "PORTSHUNT_RULE_LIMIT", OPT_RULE_LIMIT },
+	};
+	const char *value;
+	int r = 0;
 
-	return r < 0 ? error_wrap(err, r, "PORTSHUNT_DATAPATH") : 0;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all) && r >= 0; i++) {
+		value = getenv(all[i].name);
+		if (value && *value)
+			r = read_option(c, all[i].option, value, err);
+		if (r < 0)
+			return error_wrap(err, r, "%s", all[i].name);
+	}
+	return 0;
 }
 
 int options_parse(int argc, char **argv, struct config *c, int *ret_rest,

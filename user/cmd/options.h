@@ -15,7 +15,10 @@
 int options_parse(int argc, char **argv, struct config *config, int *ret_rest,
 		  struct error *err);
 
-/* options_read_environment - PORTSHUNT_DATAPATH. Returns 0, or -EINVAL with @err set. */
+/*
+ * options_read_environment - PORTSHUNT_DATAPATH, PORTSHUNT_LIMIT and PORTSHUNT_RULE_LIMIT.
+ * Returns 0, or -EINVAL with @err set.
+ */
 int options_read_environment(struct config *config, struct error *err);
 
 void config_init(struct config *config);

@@ -2,7 +2,8 @@
 /*
  * Started as `rootlessport`, by podman: its configuration is on stdin, what
  * went wrong is one line on stdout. There are no options; the datapath is
- * chosen by PORTSHUNT_DATAPATH.
+ * chosen by PORTSHUNT_DATAPATH, limits are set by PORTSHUNT_LIMIT and
+ * PORTSHUNT_RULE_LIMIT.
  */
 #include <errno.h>
 #include <signal.h>
@@ -57,7 +58,7 @@ static int run(struct error *err)
 	if (r < 0)
 		return r;
 	r = options_read_environment(&defaults, err);
-	return r < 0 ? r : rootlessport_main(&config, defaults.datapath, &defaults.udp, err);
+	return r < 0 ? r : rootlessport_main(&config, &defaults, err);
 }
 
 int cmd_rootlessport(int argc, char **argv)

@@ -4,7 +4,8 @@
  *
  *     {"execute":"add","arguments":{"spec":"8080:80"}}
  *
- *     add     spec (string) or specs (list of strings)
+ *     add     spec (string) or specs (list of strings); limits (object of
+ *             numbers or "off"): of these rules
  *     remove  one of id (number), host_port (number), spec (string);
  *             drain (boolean); timeout (seconds, with drain)
  *     list    none
@@ -22,6 +23,7 @@
 
 #include "base/addr.h"
 #include "base/error.h"
+#include "rule/limits.h"
 #include "rule/spec.h"
 
 /* The longest request, in bytes, without the line's end. */
@@ -45,6 +47,7 @@ struct control_request {
 	enum control_execute execute;
 	struct port_spec *specs; /* add: owned; remove: one, or none */
 	size_t n_specs;
+	struct limits limits; /* add: those that are given */
 	uint32_t id;	    /* remove, stats; 0: not given */
 	uint16_t host_port; /* remove; 0: not given */
 	bool drain;	    /* remove */

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "rule/limits.h"
 
-#define CELL 80
+#define CELL LIMITS_FORMAT_MAX
 
 /* A column: the member of a row that it shows, or what is put together from several. */
 struct column {
@@ -54,6 +55,28 @@ static void format_host(const struct json *row, char text[CELL])
 static void format_container(const struct json *row, char text[CELL])
 {
 	format_range(row, "container_port", "", text);
+}
+
+static void format_limits(const struct json *row, char text[CELL])
+{
+	const struct json *list = json_get(row, "limits");
+	struct limits limits = { 0 };
+
+	for (int i = 0; i < LIMITS; i++)
+		limits.of[i] = (uint32_t)number_of(list, limit_keys[i]);
+	if (!*limits_format(&limits, text))
+		strcpy(text, "-");
+}
+
+/* So often did newcomers meet any of them. */
+static void format_reached(const struct json *row, char text[CELL])
+{
+	const struct json *list = json_get(row, "reached");
+	uint64_t n = 0;
+
+	for (int i = 0; i < LIMITS; i++)
+		n += number_of(list, limit_keys[i]);
+	snprintf(text, CELL, "%" PRIu64, n);
 }
 
 static void format_cell(const struct column *c, const struct json *row, char text[CELL])
@@ -142,6 +165,7 @@ void table_list(const struct json *value)
 		{ "CONNECTIONS", "connections", NULL },
 		{ "DATAPATH", "datapath", NULL },
 		{ "STATE", "state", NULL },
+		{ "LIMITS", NULL, format_limits },
 		{ NULL, NULL, NULL },
 	};
 
@@ -161,7 +185,8 @@ void table_list(const struct json *value)
 void table_stats(const struct json *value)
 {
 	static const struct column rules[] = {
-		{ "ID", "id", NULL }, { "SPEC", "spec", NULL }, COUNTS, { NULL, NULL, NULL },
+		{ "ID", "id", NULL }, { "SPEC", "spec", NULL }, COUNTS,
+		{ "AT LIMIT", NULL, format_reached }, { NULL, NULL, NULL },
 	};
 	static const struct column connections[] = {
 		{ "ID", "id", NULL },	      { "RULE", "rule", NULL },

@@ -59,6 +59,8 @@ static int start(const struct alone *alone, struct error *err)
 	setup.setup.log_level = (uint8_t)log_level_get();
 	setup.setup.log_json = log_is_json();
 	setup.setup.udp = alone->udp_limits;
+	setup.setup.all = alone->all_limits;
+	setup.setup.each = alone->rule_limits;
 	listen.listen.rule = 1;
 	listen.listen.count = 1;
 	listen.listen.container_port = alone->target_port;

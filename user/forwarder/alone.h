@@ -19,6 +19,7 @@
 struct alone {
 	enum datapath datapath;
 	struct udp_limits udp_limits;
+	struct limits all_limits, rule_limits;
 	bool udp;
 	int listen_fd;	     /* a listening, or bound UDP, socket; taken over */
 	struct addr target;  /* in the container */

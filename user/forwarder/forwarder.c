@@ -105,7 +105,6 @@ static void resume(struct forwarder *f)
 
 void forwarder_pair_gone(struct forwarder *f)
 {
-	f->pairs_open--;
 	if (!TAILQ_EMPTY(&f->paused))
 		resume(f);
 	if ((f->draining || f->leaving) && f->pairs_open == 0)
@@ -212,6 +211,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 
 	log_init(request->setup.log_level, request->setup.log_json);
 	f->udp.limits = request->setup.udp;
+	gates_setup(f, &request->setup.all, &request->setup.each);
 	r = datapath_open(request->setup.datapath, &f->choice, err);
 	if (r < 0)
 		return r;
@@ -294,7 +294,7 @@ int forwarder_obey(struct forwarder *f, const struct forwarder_request *request,
 	case FORWARDER_START:
 		return start(f, request, reply);
 	case FORWARDER_OPEN:
-		return rule_open(f, request->open);
+		return rule_open(f, request->open.rule, &request->open.limits);
 	case FORWARDER_REMOVE:
 		return rule_remove(f, &request->remove, &reply->connections);
 	case FORWARDER_RULES:
@@ -340,6 +340,8 @@ int forwarder_init(struct forwarder *f, int netns_fd)
 		return r;
 	r = capturer_init(&f->capturer, &f->loop);
 	if (r >= 0)
+		r = gates_init(f);
+	if (r >= 0)
 		r = rules_init(f);
 	if (r >= 0)
 		r = udp_init(f);
@@ -353,6 +355,7 @@ void forwarder_done(struct forwarder *f)
 	connector_done(&f->connector);
 	udp_done(f);
 	timer_done(&f->timer);
+	gates_done(f);
 	capturer_done(&f->capturer);
 	kernel_relay_done(f);
 	sockmap_close(f->choice.sockmap);

@@ -14,6 +14,7 @@
 #include "datapath/splice.h"
 #include "forwarder/capture.h"
 #include "forwarder/connector.h"
+#include "forwarder/gate.h"
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
 #include "forwarder/rules.h"
@@ -31,6 +32,7 @@ struct forwarder {
 	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
 	struct listener_list listeners, paused;
 	struct rules rules;
+	struct gates gates;
 	unsigned long pairs_open, listeners_open, fd_limit;
 	bool started, draining;
 	bool leaving; /* it ends with its last connection */

@@ -15,26 +15,41 @@
 /* One listener may take so many before the flows get their turn. */
 #define ACCEPT_BATCH 16
 
-static void pause_listener(struct listener *l)
+static void hold(struct listener *l, struct listener_list *list)
 {
-	if (l->paused || loop_mod(&l->source, 0) < 0)
+	if (l->held || loop_mod(&l->source, 0) < 0)
 		return;
-	l->paused = true;
+	l->held = list;
 	TAILQ_REMOVE(&l->forwarder->listeners, l, entry);
-	TAILQ_INSERT_TAIL(&l->forwarder->paused, l, entry);
+	TAILQ_INSERT_TAIL(list, l, entry);
+}
+
+static int let_go(struct listener *l)
+{
+	int r = loop_mod(&l->source, EPOLLIN);
+
+	if (r < 0)
+		return r;
+	TAILQ_REMOVE(l->held, l, entry);
+	TAILQ_INSERT_TAIL(&l->forwarder->listeners, l, entry);
+	l->held = NULL;
+	return 0;
+}
+
+void listener_resume(struct listener *l)
+{
+	/* it lets the next one go, so it must run */
+	if (let_go(l) >= 0)
+		loop_ready(&l->source);
 }
 
 void listeners_resume(struct forwarder *forwarder)
 {
 	struct listener *l;
 
-	while ((l = TAILQ_FIRST(&forwarder->paused))) {
-		if (loop_mod(&l->source, EPOLLIN) < 0)
+	while ((l = TAILQ_FIRST(&forwarder->paused)))
+		if (let_go(l) < 0)
 			return;
-		l->paused = false;
-		TAILQ_REMOVE(&forwarder->paused, l, entry);
-		TAILQ_INSERT_TAIL(&forwarder->listeners, l, entry);
-	}
 }
 
 /* Errors of the connection that waited, not of the listener: accept(2). */
@@ -46,8 +61,29 @@ static bool is_the_clients(int error)
 	       error == EINTR;
 }
 
+/* @waits: somebody is there, so it is held until there is room. */
+static bool may_accept(struct listener *l, bool waits)
+{
+	struct gate *gate;
+	enum limit limit;
+
+	if (l->rule->is_open) {
+		gate = gates_hinder(l->rule, &limit);
+		if (gate && waits) {
+			hold(l, &gate->waiting);
+			gate_tell(gate, limit);
+		}
+		if (gate)
+			return false;
+		if (forwarder_may_accept(l->forwarder))
+			return true;
+	}
+	hold(l, &l->forwarder->paused);
+	return false;
+}
+
 /* Returns false when there is nothing more to take now. */
-static bool accept_one(struct listener *l)
+static bool accept_one(struct listener *l, bool waits)
 {
 	struct forwarder *f = l->forwarder;
 	struct sockaddr_storage peer;
@@ -56,10 +92,8 @@ static bool accept_one(struct listener *l)
 	const struct addr *target;
 	int client, container;
 
-	if (!l->rule->is_open || !forwarder_may_accept(f)) {
-		pause_listener(l);
+	if (!may_accept(l, waits))
 		return false;
-	}
 	client = accept4(l->source.fd, (struct sockaddr *)&peer, &len,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (client < 0) {
@@ -68,7 +102,7 @@ static bool accept_one(struct listener *l)
 		if (is_the_clients(errno))
 			return true;
 		forwarder_exhausted(f, -errno, "accept");
-		pause_listener(l);
+		hold(l, &f->paused);
 		return false;
 	}
 	addr_from_sockaddr(&peer, &from, NULL);
@@ -85,8 +119,9 @@ static void on_connection(struct loop_source *source, uint32_t events)
 	struct listener *l = (struct listener *)source;
 
 	for (int i = 0; i < ACCEPT_BATCH; i++)
-		if (!accept_one(l))
-			return;
+		if (!accept_one(l, i == 0 && events))
+			break;
+	gates_release(l->rule);
 }
 
 int listener_new(struct rule *rule, int fd, uint16_t container_port,
@@ -117,8 +152,7 @@ int listener_new(struct rule *rule, int fd, uint16_t container_port,
 
 void listener_free(struct listener *l)
 {
-	TAILQ_REMOVE(l->paused ? &l->forwarder->paused : &l->forwarder->listeners, l,
-		     entry);
+	TAILQ_REMOVE(l->held ? l->held : &l->forwarder->listeners, l, entry);
 	LIST_REMOVE(l, of_rule);
 	l->forwarder->listeners_open--;
 	loop_del(&l->source);

@@ -21,8 +21,8 @@ struct listener {
 	struct forwarder *forwarder;
 	struct rule *rule;
 	uint16_t container_port;
-	bool paused;
-	TAILQ_ENTRY(listener) entry; /* in forwarder->listeners or ->paused */
+	struct listener_list *held; /* forwarder->paused, or a gate's; NULL: it is accepted on */
+	TAILQ_ENTRY(listener) entry; /* there, or in forwarder->listeners */
 	LIST_ENTRY(listener) of_rule;
 };
 
@@ -38,5 +38,9 @@ int listener_new(struct rule *rule, int fd, uint16_t container_port,
 		 struct listener **ret);
 void listener_free(struct listener *listener);
 
-/* listeners_resume - those that were paused try again. */
+/*
+ * listener_resume - it tries again, soon, also when nobody waits any more.
+ * listeners_resume - all those of forwarder->paused do.
+ */
+void listener_resume(struct listener *listener);
 void listeners_resume(struct forwarder *forwarder);

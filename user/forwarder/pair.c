@@ -230,6 +230,7 @@ static void on_connected(struct loop_source *source, uint32_t events)
 	if (!(events & EPOLLOUT))
 		return;
 	pair->state = PAIR_OPEN;
+	rule_pair_open(pair->rule);
 	source->fn = on_container;
 	on_container(source, events);
 }
@@ -281,7 +282,6 @@ void pair_start(struct rule *rule, int client_fd, int container_fd,
 	flow_init(&pair->up, client_fd, container_fd);
 	flow_init(&pair->down, container_fd, client_fd);
 	rule_pair_new(rule, pair);
-	forwarder->pairs_open++;
 
 	len = addr_to_sockaddr(target, port, &to);
 	r = pair_connect(pair, &to, len);

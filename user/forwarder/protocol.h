@@ -13,13 +13,13 @@
 
 #include "base/addr.h"
 #include "base/error.h"
+#include "rule/limits.h"
 #include "rule/spec.h"
 
-/* How long UDP sessions live, in seconds without a datagram, and how many. */
+/* How long UDP sessions live, in seconds without a datagram. */
 struct udp_limits {
 	uint32_t timeout;	 /* before the container has replied */
 	uint32_t timeout_stream; /* since then */
-	uint32_t sessions;
 };
 
 enum forwarder_request_type {
@@ -67,6 +67,8 @@ struct forwarder_request {
 			uint8_t log_level; /* enum log_level */
 			bool log_json;
 			struct udp_limits udp;
+			/* those that are not given are off; of each rule, unless OPEN says more */
+			struct limits all, each;
 		} setup;
 		struct {
 			uint32_t rule;
@@ -81,7 +83,10 @@ struct forwarder_request {
 			bool drain; /* connections go on, for timeout_ms if not 0 */
 			uint32_t timeout_ms;
 		} remove;
-		uint32_t open; /* the rule */
+		struct {
+			uint32_t rule;
+			struct limits limits; /* those that are given */
+		} open;
 		struct {
 			uint32_t after; /* those with a higher number */
 		} rules;
@@ -129,11 +134,17 @@ struct forwarder_counts {
 	uint64_t captured, fallback;
 };
 
+struct forwarder_limits {
+	struct limits limits;
+	uint64_t reached[LIMITS]; /* so often: forwarder/gate.h */
+};
+
 struct forwarder_rule {
 	uint32_t id, connections; /* open ones, and sessions */
 	bool is_removed;
 	struct port_spec spec;
 	struct forwarder_counts counts;
+	struct forwarder_limits limits;
 };
 
 struct forwarder_connection {
@@ -157,6 +168,7 @@ struct forwarder_reply {
 			uint8_t datapath;
 			struct addr target4, target6;
 			struct forwarder_counts past; /* of rules that are no more */
+			struct forwarder_limits limits; /* of all together */
 			struct forwarder_rule list[FORWARDER_PAGE];
 		} rules;
 		struct {

@@ -73,6 +73,7 @@ static void report_rule(const struct rule *rule, struct forwarder_rule *ret)
 		.spec = rule->spec,
 		.counts = rule->counts,
 	};
+	gate_report(&rule->gate, &ret->limits);
 	LIST_FOREACH(pair, &rule->pairs, entry)
 		report_add_pair(&ret->counts, pair);
 }
@@ -86,6 +87,7 @@ void report_rules(struct forwarder *f, const struct forwarder_request *request,
 	reply->rules.target4 = f->target4;
 	reply->rules.target6 = f->target6;
 	reply->rules.past = f->rules.past;
+	gate_report(&f->gates.all, &reply->rules.limits);
 	TAILQ_FOREACH(rule, &f->rules.list, entry) {
 		if (rule->id <= request->rules.after)
 			continue;

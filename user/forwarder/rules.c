@@ -33,6 +33,7 @@ static struct rule *rule_new(struct forwarder *f, uint32_t id, const struct port
 		.spec = *spec,
 		.is_open = false,
 	};
+	gate_init(&rule->gate, f, rule, &f->gates.each);
 	LIST_INIT(&rule->listeners);
 	LIST_INIT(&rule->pairs);
 	LIST_INIT(&rule->udp_listeners);
@@ -48,6 +49,7 @@ static void free_unused(struct rule *rule)
 	if (!rule->is_removed || rule->users || rule->pairs_open)
 		return;
 	report_add(&rules->past, &rule->counts);
+	gate_done(&rule->gate);
 	TAILQ_REMOVE(&rules->list, rule, entry);
 	free(rule);
 }
@@ -80,7 +82,14 @@ void rule_pair_new(struct rule *rule, struct pair *pair)
 	pair->id = ++rule->forwarder->rules.last_pair;
 	LIST_INSERT_HEAD(&rule->pairs, pair, entry);
 	rule->pairs_open++;
+	rule->forwarder->pairs_open++;
 	rule->counts.accepted++;
+	gates_connecting(rule);
+}
+
+void rule_pair_open(struct rule *rule)
+{
+	gates_connected(rule);
 }
 
 void rule_pair_gone(struct rule *rule, struct pair *pair)
@@ -88,6 +97,11 @@ void rule_pair_gone(struct rule *rule, struct pair *pair)
 	report_add_pair(&rule->counts, pair);
 	LIST_REMOVE(pair, entry);
 	rule->pairs_open--;
+	rule->forwarder->pairs_open--;
+	if (pair->state == PAIR_CONNECTING)
+		gates_connected(rule);
+	else
+		gates_release(rule);
 	free_unused(rule);
 }
 
@@ -159,12 +173,13 @@ int rule_listen(struct forwarder *f, const struct forwarder_request *request, in
 	return r;
 }
 
-int rule_open(struct forwarder *f, uint32_t id)
+int rule_open(struct forwarder *f, uint32_t id, const struct limits *limits)
 {
 	struct rule *rule = rule_find(f, id);
 
 	if (!rule || rule->is_removed)
 		return -ENOENT;
+	limits_merge(&rule->gate.limits, limits);
 	rule->is_open = true;
 	listeners_resume(f);
 	udp_listeners_release(&f->udp, &f->udp.paused);

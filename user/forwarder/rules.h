@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "forwarder/gate.h"
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
 #include "forwarder/protocol.h"
@@ -31,6 +32,7 @@ struct rule {
 	struct rule_listeners listeners;
 	struct pair_list pairs;
 	unsigned long pairs_open;
+	struct gate gate;
 	struct rule_udp_listeners udp_listeners;
 	unsigned int udp_sessions;
 	struct forwarder_counts counts; /* without what `pairs` have moved */
@@ -59,8 +61,11 @@ int rule_listen(struct forwarder *f, const struct forwarder_request *request, in
 
 struct rule *rule_find(struct forwarder *f, uint32_t id);
 
-/* rule_open - accept on its listeners from now on. Returns 0 or -ENOENT. */
-int rule_open(struct forwarder *f, uint32_t id);
+/*
+ * rule_open - accept on its listeners from now on, within @limits; those that
+ * are not given are as of all rules. Returns 0 or -ENOENT.
+ */
+int rule_open(struct forwarder *f, uint32_t id, const struct limits *limits);
 void rules_open(struct forwarder *f);
 
 /*
@@ -81,6 +86,10 @@ uint32_t rules_finish_some(struct forwarder *f,
 			   bool (*which)(const struct pair *pair, const void *context),
 			   const void *context);
 
-/* rule_pair_new, rule_pair_gone - a connection begins; it has ended. */
+/*
+ * rule_pair_new, rule_pair_gone - a connection begins; it has ended.
+ * rule_pair_open - the container has answered.
+ */
 void rule_pair_new(struct rule *rule, struct pair *pair);
+void rule_pair_open(struct rule *rule);
 void rule_pair_gone(struct rule *rule, struct pair *pair);

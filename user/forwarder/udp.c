@@ -184,8 +184,8 @@ static bool make_room_within_limits(struct forwarder *f)
 	struct udp *u = &f->udp;
 	unsigned long max = forwarder_udp_max(f);
 
-	if (max > u->limits.sessions)
-		max = u->limits.sessions;
+	if (max > f->gates.all.limits.of[LIMIT_UDP_SESSIONS])
+		max = f->gates.all.limits.of[LIMIT_UDP_SESSIONS];
 	if (u->table.n < max)
 		return true;
 	if (log_allowed(&u->full_limit))

@@ -55,6 +55,23 @@ static void add_counts(struct json *to, const struct forwarder_counts *c)
 	json_add_uint(to, "fallback", c->fallback);
 }
 
+/* Those that are off are left out, whatever was counted. */
+static void add_limits(struct json *to, const struct forwarder_limits *l, bool reached)
+{
+	struct json *limits = json_new_object(), *counts = reached ? json_new_object() : NULL;
+
+	for (int i = 0; i < LIMITS; i++) {
+		if (l->limits.of[i] == LIMIT_OFF)
+			continue;
+		json_add_uint(limits, limit_keys[i], l->limits.of[i]);
+		if (counts)
+			json_add_uint(counts, limit_keys[i], l->reached[i]);
+	}
+	json_add(to, "limits", limits);
+	if (counts)
+		json_add(to, "reached", counts);
+}
+
 static void sum_up(struct forwarder_counts *to, const struct forwarder_counts *c)
 {
 	to->accepted += c->accepted;
@@ -71,6 +88,7 @@ static void sum_up(struct forwarder_counts *to, const struct forwarder_counts *c
 struct collected {
 	struct json *rules;
 	struct forwarder_counts total;
+	struct forwarder_limits limits;
 	uint64_t connections;
 	uint32_t only; /* this rule; 0: all */
 	bool counts;
@@ -92,6 +110,7 @@ static void collect_rule(struct collected *c, const struct forwarder_rule *rule)
 	json_add_string(one, "datapath", c->datapath);
 	if (c->counts)
 		add_counts(one, &rule->counts);
+	add_limits(one, &rule->limits, c->counts);
 	json_append(c->rules, one);
 }
 
@@ -111,6 +130,7 @@ static int collect(struct supervisor *s, struct collected *c, struct error *err)
 		c->datapath = datapath_name(reply.rules.datapath);
 		c->target4 = reply.rules.target4;
 		c->target6 = reply.rules.target6;
+		c->limits = reply.rules.limits;
 		for (uint32_t i = 0; i < reply.rules.n; i++) {
 			collect_rule(c, &reply.rules.list[i]);
 			request.rules.after = reply.rules.list[i].id;
@@ -207,6 +227,7 @@ int answer_stats(struct supervisor *s, const struct control_request *request,
 	total = json_new_object();
 	json_add_uint(total, "connections", c.connections);
 	add_counts(total, &c.total);
+	add_limits(total, &c.limits, true);
 	connections = request->connections ? json_new_array() : NULL;
 	*ret = json_new_object();
 	json_add_string(*ret, "datapath", c.datapath);

@@ -31,6 +31,7 @@ struct config {
 
 	enum datapath datapath;
 	struct udp_limits udp;
+	struct limits all_limits, rule_limits;
 	struct addr child4, child6; /* AF_UNSPEC: not given */
 
 	int ready_fd, exit_fd; /* -1: not given */

@@ -38,6 +38,8 @@ static int start_forwarder(struct supervisor *s, int sockets_fd, struct error *e
 	request.setup.log_level = (uint8_t)log_level_get();
 	request.setup.log_json = log_is_json();
 	request.setup.udp = s->config->udp;
+	request.setup.all = s->config->all_limits;
+	request.setup.each = s->config->rule_limits;
 	return forwarder_call(&s->forwarder, &request, NULL, 0, err);
 }
 

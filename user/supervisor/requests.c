@@ -44,7 +44,7 @@ static int publish(struct supervisor *s, const struct control_request *request,
 	for (size_t i = 0; i < request->n_specs && r >= 0; i++) {
 		struct forwarder_request open = {
 			.type = FORWARDER_OPEN,
-			.open = first + (uint32_t)i,
+			.open = { .rule = first + (uint32_t)i, .limits = request->limits },
 		};
 
 		r = forwarder_call(&s->forwarder, &open, NULL, 0, err);

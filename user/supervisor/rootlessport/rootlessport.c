@@ -132,8 +132,7 @@ static int tell_datapath(struct helper *h, struct error *err)
 	return r;
 }
 
-static int start_helpers(struct helper *h, enum datapath datapath,
-			 const struct udp_limits *udp, struct error *err)
+static int start_helpers(struct helper *h, const struct config *options, struct error *err)
 {
 	_cleanup_close_ int netns = open_netns(h->config->netns_path, err);
 	struct netns_request enter = { .type = NETNS_ENTER };
@@ -141,9 +140,11 @@ static int start_helpers(struct helper *h, enum datapath datapath,
 	struct forwarder_request setup = {
 		.type = FORWARDER_SETUP,
 		.setup = {
-			.datapath = (uint8_t)datapath,
+			.datapath = (uint8_t)options->datapath,
 			.log_level = (uint8_t)log_level_get(),
-			.udp = *udp,
+			.udp = options->udp,
+			.all = options->all_limits,
+			.each = options->rule_limits,
 		},
 	};
 	int r = netns < 0 ? netns : spawn_quietly(h, err);
@@ -274,8 +275,7 @@ static int tell_ready(const struct rootlessport_config *c, struct error *err)
 	return r < 0 ? error_errno(err, r, "write ReadyFD %d", c->ready_fd) : 0;
 }
 
-static int start(struct helper *h, enum datapath datapath, const struct udp_limits *udp,
-		 struct error *err)
+static int start(struct helper *h, const struct config *options, struct error *err)
 {
 	const struct rootlessport_config *c = h->config;
 	char rp[PATH_MAX];
@@ -288,7 +288,7 @@ static int start(struct helper *h, enum datapath datapath, const struct udp_limi
 		r = watch_signals(h);
 	if (r < 0)
 		return error_errno(err, r, "cannot watch signals");
-	r = start_helpers(h, datapath, udp, err);
+	r = start_helpers(h, options, err);
 	if (r >= 0)
 		r = start_forwarding(h, err);
 	if (r >= 0)
@@ -310,8 +310,8 @@ static void stop(struct helper *h)
 	client_done(&h->netns, 0);
 }
 
-int rootlessport_main(const struct rootlessport_config *config, enum datapath datapath,
-		      const struct udp_limits *udp, struct error *err)
+int rootlessport_main(const struct rootlessport_config *config, const struct config *options,
+		      struct error *err)
 {
 	static struct helper h;
 	int r;
@@ -324,7 +324,7 @@ int rootlessport_main(const struct rootlessport_config *config, enum datapath da
 	fd_set_cloexec(config->exit_fd, 1);
 	fd_set_cloexec(config->ready_fd, 1);
 	fd_raise_nofile();
-	r = start(&h, datapath, udp, err);
+	r = start(&h, options, err);
 	if (r >= 0) {
 		memory_trim();
 		r = loop_run(&h.loop);

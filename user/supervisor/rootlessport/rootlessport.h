@@ -7,13 +7,12 @@
 #pragma once
 
 #include "base/error.h"
-#include "datapath/datapath.h"
-#include "forwarder/protocol.h"
+#include "supervisor/config.h"
 #include "supervisor/rootlessport/config.h"
 
 /*
- * rootlessport_main - until ExitFD is at its end, or SIGTERM. stdout and stderr
- * are /dev/null from when it is ready. Returns 0, or -errno with @err set.
+ * rootlessport_main - with the datapath, timeouts and limits of @options, until ExitFD is
+ * at its end, or SIGTERM. stdout and stderr are /dev/null from when it is ready. Returns 0, or -errno with @err set.
  */
-int rootlessport_main(const struct rootlessport_config *config, enum datapath datapath,
-		      const struct udp_limits *udp, struct error *err);
+int rootlessport_main(const struct rootlessport_config *config, const struct config *options,
+		      struct error *err);
