@@ -23,7 +23,6 @@ teardown_file() { e2e_teardown_file; }
 	asked crowd "ping 500" "answered 5, silent 3"
 	not_spinning 500
 	clients others 7001 5
-	asked others "ping 5000" "answered 5, silent 0"
 	warned "rule 1, $port7000:7000/tcp: --rule-limit connections=5 is reached"
 	[ "$(reached 1 connections)" -ge 1 ]
 	[ "$(reached 2 connections)" = 0 ]
@@ -58,6 +57,7 @@ teardown_file() { e2e_teardown_file; }
 }
 
 @test "connections of a range of ports are counted together" {
+	limits_began=$SECONDS
 	netns_make
 	free_port 20
 	ports=$port
@@ -122,8 +122,7 @@ teardown_file() { e2e_teardown_file; }
 	asked crowd "ping 300" "answered 0, silent 10"
 	connecting_are 3
 	not_spinning 500
-	clients others 7001 5
-	asked others "ping 5000" "answered 5, silent 0"
+	clients others 7001 3
 	warned "rule 1, $port7000:7000/tcp: --rule-limit half-open=3 is reached"
 	[ "$(reached 1 half_open)" -ge 1 ]
 	[ "$(reached 2 half_open)" = 0 ]

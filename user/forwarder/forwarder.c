@@ -342,6 +342,8 @@ int forwarder_init(struct forwarder *f, int netns_fd)
 	if (r >= 0)
 		r = gates_init(f);
 	if (r >= 0)
+		r = idle_init(f);
+	if (r >= 0)
 		r = rules_init(f);
 	if (r >= 0)
 		r = udp_init(f);
@@ -356,6 +358,7 @@ void forwarder_done(struct forwarder *f)
 	udp_done(f);
 	timer_done(&f->timer);
 	gates_done(f);
+	idle_done(f);
 	capturer_done(&f->capturer);
 	kernel_relay_done(f);
 	sockmap_close(f->choice.sockmap);

@@ -33,6 +33,7 @@ struct forwarder {
 	struct listener_list listeners, paused;
 	struct rules rules;
 	struct gates gates;
+	struct idle_watch idle;
 	unsigned long pairs_open, listeners_open, fd_limit;
 	bool started, draining;
 	bool leaving; /* it ends with its last connection */

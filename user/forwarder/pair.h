@@ -54,6 +54,8 @@ struct pair {
 	struct flow up, down;
 	struct kernel_relay relay;
 	bool up_tried, down_tried; /* to be captured */
+	uint8_t idle_looks;  /* since it moved a byte; 0: not looked at yet */
+	uint32_t idle_seen;  /* what it had moved by then */
 	struct capture *capture;   /* NULL: on splice alone */
 };
 

@@ -54,15 +54,25 @@ static void free_unused(struct rule *rule)
 	free(rule);
 }
 
+void rule_use(struct rule *rule)
+{
+	rule->users++;
+}
+
+void rule_release(struct rule *rule)
+{
+	rule->users--;
+	free_unused(rule);
+}
+
 static void finish_pairs(struct rule *rule)
 {
 	struct pair *pair;
 
-	rule->users++;
+	rule_use(rule);
 	while ((pair = LIST_FIRST(&rule->pairs)))
 		pair_finish(pair);
-	rule->users--;
-	free_unused(rule);
+	rule_release(rule);
 }
 
 static void stop_listening(struct rule *rule)
@@ -85,6 +95,7 @@ void rule_pair_new(struct rule *rule, struct pair *pair)
 	rule->forwarder->pairs_open++;
 	rule->counts.accepted++;
 	gates_connecting(rule);
+	idle_pair_new(rule);
 }
 
 void rule_pair_open(struct rule *rule)
@@ -95,6 +106,7 @@ void rule_pair_open(struct rule *rule)
 void rule_pair_gone(struct rule *rule, struct pair *pair)
 {
 	report_add_pair(&rule->counts, pair);
+	idle_pair_gone(rule, pair);
 	LIST_REMOVE(pair, entry);
 	rule->pairs_open--;
 	rule->forwarder->pairs_open--;
@@ -286,7 +298,7 @@ uint32_t rules_finish_some(struct forwarder *f,
 	uint32_t n = 0;
 
 	for (rule = TAILQ_FIRST(&f->rules.list); rule; rule = after_rule) {
-		rule->users++;
+		rule_use(rule);
 		for (pair = LIST_FIRST(&rule->pairs); pair; pair = after) {
 			after = LIST_NEXT(pair, entry);
 			if (!which(pair, context))
@@ -294,9 +306,8 @@ uint32_t rules_finish_some(struct forwarder *f,
 			pair_finish(pair);
 			n++;
 		}
-		rule->users--;
 		after_rule = TAILQ_NEXT(rule, entry);
-		free_unused(rule);
+		rule_release(rule);
 	}
 	return n;
 }

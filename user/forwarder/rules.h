@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "forwarder/gate.h"
+#include "forwarder/idle.h"
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
 #include "forwarder/protocol.h"
@@ -33,6 +34,7 @@ struct rule {
 	struct pair_list pairs;
 	unsigned long pairs_open;
 	struct gate gate;
+	struct idle idle;
 	struct rule_udp_listeners udp_listeners;
 	unsigned int udp_sessions;
 	struct forwarder_counts counts; /* without what `pairs` have moved */
@@ -92,4 +94,8 @@ uint32_t rules_finish_some(struct forwarder *f,
  */
 void rule_pair_new(struct rule *rule, struct pair *pair);
 void rule_pair_open(struct rule *rule);
+
+/* rule_use - keep it while its connections are ended, until rule_release(). */
+void rule_use(struct rule *rule);
+void rule_release(struct rule *rule);
 void rule_pair_gone(struct rule *rule, struct pair *pair);
