@@ -101,7 +101,7 @@ teardown_file() { e2e_teardown_file; }
 	asked server tell "told 14"
 	asked others "listen 200" "heard 4"
 	asked clients "listen 200" "heard 6"
-	[ "$(grep -c 'warning: udp: 10 sessions are open' "$dir/portshunt.err")" = 1 ]
+	[ "$(grep -c 'warning: --limit udp-sessions=10 is reached' "$dir/portshunt.err")" = 1 ]
 }
 
 @test "few file descriptors: newcomers replace the idle, those who talk are kept" {

@@ -37,6 +37,7 @@ static struct rule *rule_new(struct forwarder *f, uint32_t id, const struct port
 	LIST_INIT(&rule->listeners);
 	LIST_INIT(&rule->pairs);
 	LIST_INIT(&rule->udp_listeners);
+	udp_pool_init(&rule->udp_pool);
 	TAILQ_INSERT_TAIL(&f->rules.list, rule, entry);
 	return rule;
 }

@@ -16,6 +16,7 @@
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
 #include "forwarder/protocol.h"
+#include "forwarder/udp_idle.h"
 #include "forwarder/udp_listener.h"
 #include "rule/spec.h"
 
@@ -37,6 +38,7 @@ struct rule {
 	struct idle idle;
 	struct rule_udp_listeners udp_listeners;
 	unsigned int udp_sessions;
+	struct udp_pool udp_pool; /* of them, where the rule has a limit of them */
 	struct forwarder_counts counts; /* without what `pairs` have moved */
 };
 

@@ -43,9 +43,9 @@ static void arm(struct udp *u)
 	uint64_t next = UINT64_MAX, at;
 
 	for (int i = 0; i < UDP_STATES; i++) {
-		if (TAILQ_EMPTY(&u->idle[i]))
+		if (TAILQ_EMPTY(&u->pool.idle[i]))
 			continue;
-		at = TAILQ_FIRST(&u->idle[i])->seen + timeout_of(u, i);
+		at = TAILQ_FIRST(&u->pool.idle[i])->seen + timeout_of(u, i);
 		next = at < next ? at : next;
 	}
 	u->timer_at = next;
@@ -56,8 +56,7 @@ static void arm(struct udp *u)
 static void session_free(struct forwarder *f, struct udp_session *s)
 {
 	udp_table_remove(&f->udp.table, &s->entry);
-	TAILQ_REMOVE(&f->udp.idle[s->state], s, idle);
-	f->udp.unreplied -= s->state == UDP_UNREPLIED;
+	udp_idle_remove(s);
 	s->listener->rule->udp_sessions--;
 	if (s->listener->last == s)
 		s->listener->last = NULL;
@@ -72,11 +71,10 @@ static void touch(struct udp *u, struct udp_session *s, enum udp_state state)
 {
 	bool is_first_reply = s->state != state;
 
-	TAILQ_REMOVE(&u->idle[s->state], s, idle);
-	u->unreplied -= is_first_reply;
+	udp_idle_remove(s);
 	s->state = (uint8_t)state;
 	s->seen = u->now;
-	TAILQ_INSERT_TAIL(&u->idle[state], s, idle);
+	udp_idle_add(s);
 	if (is_first_reply && u->now + timeout_of(u, state) < u->timer_at)
 		arm(u);
 }
@@ -88,7 +86,7 @@ static void expire(struct forwarder *f)
 	int n = 0;
 
 	for (int i = 0; i < UDP_STATES; i++)
-		while ((s = TAILQ_FIRST(&u->idle[i])) && n++ < EXPIRE_BATCH &&
+		while ((s = TAILQ_FIRST(&u->pool.idle[i])) && n++ < EXPIRE_BATCH &&
 		       s->seen + timeout_of(u, i) <= u->now)
 			session_free(f, s);
 }
@@ -159,40 +157,41 @@ void udp_session_send(struct forwarder *f, struct udp_session *s)
 	touch(&f->udp, s, s->state);
 }
 
-/*
- * The session that was idle longest ends. Whoever invents addresses gets half
- * of all there can be: then those without a reply push each other out.
- */
-static bool make_room(struct forwarder *f)
+/* The session that was idle longest ends, of @rule, or (NULL) of all. */
+static bool make_room(struct forwarder *f, struct rule *rule)
 {
-	struct udp *u = &f->udp;
-	struct udp_session *s = NULL;
+	struct udp_session *s = udp_idle_oldest(f, rule);
 
-	if (2 * u->unreplied <= u->table.n)
-		s = TAILQ_FIRST(&u->idle[UDP_REPLIED]);
 	if (!s)
-		s = TAILQ_FIRST(&u->idle[UDP_UNREPLIED]);
-	/* not one whose messages are about to be sent */
-	if (!s || s->first >= 0)
 		return false;
 	session_free(f, s);
 	return true;
 }
 
-static bool make_room_within_limits(struct forwarder *f)
+static bool make_room_for_all(struct forwarder *f)
 {
-	struct udp *u = &f->udp;
+	struct gate *all = &f->gates.all;
 	unsigned long max = forwarder_udp_max(f);
+	struct udp *u = &f->udp;
 
-	if (max > f->gates.all.limits.of[LIMIT_UDP_SESSIONS])
-		max = f->gates.all.limits.of[LIMIT_UDP_SESSIONS];
-	if (u->table.n < max)
+	if (u->table.n >= all->limits.of[LIMIT_UDP_SESSIONS])
+		gate_tell(all, LIMIT_UDP_SESSIONS);
+	else if (u->table.n < max)
 		return true;
-	if (log_allowed(&u->full_limit))
-		log_warn("udp: %zu sessions are open, the limit is %lu (--udp-sessions, and the "
-			 "limit of open files): the one that is idle longest makes room for "
-			 "a new one", u->table.n, max);
-	return make_room(f);
+	else if (log_allowed(&u->full_limit))
+		log_warn("udp: %zu sessions are open, as many as the limit of open files allows: "
+			 "the one that is idle longest makes room for a new one", u->table.n);
+	return make_room(f, NULL);
+}
+
+static bool make_room_within_limits(struct forwarder *f, struct rule *rule)
+{
+	if (rule->udp_sessions >= rule->gate.limits.of[LIMIT_UDP_SESSIONS]) {
+		gate_tell(&rule->gate, LIMIT_UDP_SESSIONS);
+		if (!make_room(f, rule))
+			return false;
+	}
+	return make_room_for_all(f);
 }
 
 /* A socket of the container, connected to its port; or -errno. */
@@ -207,7 +206,7 @@ static int open_socket(struct forwarder *f, struct udp_listener *l,
 		return fd;
 	r = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 	/* no port is free there */
-	if (r == -EAGAIN && make_room(f))
+	if (r == -EAGAIN && make_room(f, NULL))
 		r = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 	if (r >= 0)
 		return fd;
@@ -239,8 +238,7 @@ static struct udp_session *session_new(struct forwarder *f, struct udp_listener 
 		free(s);
 		return NULL;
 	}
-	TAILQ_INSERT_TAIL(&u->idle[UDP_UNREPLIED], s, idle);
-	u->unreplied++;
+	udp_idle_add(s);
 	l->rule->udp_sessions++;
 	l->rule->counts.accepted++;
 	if (u->now + timeout_of(u, UDP_UNREPLIED) < u->timer_at)
@@ -258,7 +256,7 @@ struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
 
 	if (entry)
 		return (void *)((char *)entry - offsetof(struct udp_session, entry));
-	if (!make_room_within_limits(f))
+	if (!make_room_within_limits(f, l->rule))
 		return NULL;
 	target = forwarder_target(f, IN6_IS_ADDR_V4MAPPED(&key->client) ? AF_INET : AF_INET6);
 	fd = open_socket(f, l, target);
@@ -281,7 +279,7 @@ int udp_adopt(struct forwarder *f, struct udp_listener *l, struct udp_key *key,
 
 	key->listener = (uintptr_t)l;
 	udp_tick(&f->udp);
-	if (udp_table_find(&f->udp.table, key) || !make_room_within_limits(f))
+	if (udp_table_find(&f->udp.table, key) || !make_room_within_limits(f, l->rule))
 		return -EEXIST;
 	udp_brake_prepare(f);
 	s = session_new(f, l, key, family, fd);
@@ -340,8 +338,8 @@ void udp_forget(struct forwarder *f, const struct rule *rule, sa_family_t family
 	if (rule && !rule->udp_sessions)
 		return;
 	for (int i = 0; i < UDP_STATES; i++) {
-		for (s = TAILQ_FIRST(&f->udp.idle[i]); s; s = next) {
-			next = TAILQ_NEXT(s, idle);
+		for (s = TAILQ_FIRST(&f->udp.pool.idle[i]); s; s = next) {
+			next = TAILQ_NEXT(s, idle[UDP_OF_ALL]);
 			if ((!rule || s->listener->rule == rule) &&
 			    (!family || s->family == family))
 				session_free(f, s);
@@ -356,8 +354,7 @@ int udp_init(struct forwarder *f)
 	int r;
 
 	u->timer_at = UINT64_MAX;
-	for (int i = 0; i < UDP_STATES; i++)
-		TAILQ_INIT(&u->idle[i]);
+	udp_pool_init(&u->pool);
 	TAILQ_INIT(&u->listeners);
 	TAILQ_INIT(&u->paused);
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))

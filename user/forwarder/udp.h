@@ -35,18 +35,17 @@
 #include "forwarder/udp_batch.h"
 #include "forwarder/udp_brake.h"
 #include "forwarder/udp_icmp.h"
+#include "forwarder/udp_idle.h"
 #include "forwarder/udp_listener.h"
 #include "forwarder/udp_table.h"
 
 struct forwarder;
 
-enum udp_state { UDP_UNREPLIED, UDP_REPLIED, UDP_STATES };
-
 struct udp_session {
 	struct loop_source source; /* in the container */
 	struct udp_entry entry;
 	struct udp_listener *listener;
-	TAILQ_ENTRY(udp_session) idle; /* in udp->idle[state] */
+	TAILQ_ENTRY(udp_session) idle[UDP_POOLS]; /* in pool->idle[state] */
 	TAILQ_ENTRY(udp_session) held; /* in udp->braked_sessions, if is_held */
 	bool is_held;
 	struct udp_brake brake;
@@ -56,12 +55,9 @@ struct udp_session {
 	int8_t first, last; /* of its messages in the batch at hand; -1: none */
 };
 
-TAILQ_HEAD(udp_session_list, udp_session);
-
 struct udp {
 	struct udp_table table;
-	struct udp_session_list idle[UDP_STATES];
-	unsigned int unreplied;
+	struct udp_pool pool;
 	struct udp_listener_list listeners, paused, braked;
 	struct udp_session_list braked_sessions;
 	struct udp_limits limits;
