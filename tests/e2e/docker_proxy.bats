@@ -116,6 +116,25 @@ connected() {
 	PORTSHUNT_DATAPATH=splice proxy_runs "${on[@]}"
 }
 
+@test "PORTSHUNT_RULE_LIMIT limits; what is no limit is told" {
+	container_make
+	free_port
+	on=(-host-ip 127.0.0.1 -host-port "$port" -container-ip "$child4" -container-port 7000)
+	PORTSHUNT_RULE_LIMIT=connections=no told_is 1 \
+		"\$'1\nPORTSHUNT_RULE_LIMIT: \"no\" is neither a number from 1 to 1000000000 nor off'" \
+		"${on[@]}"
+	PORTSHUNT_RULE_LIMIT=connections=2 proxy_runs "${on[@]}"
+	peer_start server server hold --control --connections 100 --netns "$ns" --port 7000
+	peer_start client client hold --control --connections 3 127.0.0.1 "$port"
+	peer_read client
+	peer_ask client "ping 300"
+	[ "$line" = "answered 2, silent 1" ]
+	peer_ask client "close 1"
+	peer_ask client "ping 5000"
+	[ "$line" = "answered 2, silent 0" ]
+	grep -q -- '--rule-limit connections=2 is reached' "$dir/proxy.err"
+}
+
 @test "every datapath carries what is sent, both ways and between the families" {
 	need_root
 	datapaths=(splice auto)

@@ -33,6 +33,10 @@ teardown_file() { e2e_teardown_file; }
 	helper_wait
 	[ "$status" = 1 ]
 	grep 'PORTSHUNT_DATAPATH.*magic' "$dir/helper.out"
+	helper_start "$ours" env PORTSHUNT_LIMIT=ports=1
+	helper_wait
+	[ "$status" = 1 ]
+	grep 'PORTSHUNT_LIMIT: there is no limit "ports"' "$dir/helper.out"
 }
 
 @test "an argument is too many" {
