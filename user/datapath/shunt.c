@@ -122,7 +122,7 @@ static int add_target(struct shunt *s, int fd, uint64_t *ret_key)
 
 	if (bpf_map_update_elem(s->bpf->maps.targets.map_fd, &key, &value,
 				BPF_NOEXIST) < 0)
-		return -errno;
+		return errno == E2BIG ? -ENOSPC : -errno;
 	/* else net.ipv4.tcp_notsent_lowat makes it full long before its sndbuf is */
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &never, sizeof(never));
 	*ret_key = key;

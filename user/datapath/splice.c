@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -173,14 +174,29 @@ static int keep_residue(struct flow *f, const char *data, size_t len)
 	return 0;
 }
 
+/* Where our own memory is short: a pipe's is the kernel's, and holds a buffer. */
+static int keep_in_pipe(struct splice *s, struct flow *f, const char *data, size_t len)
+{
+	ssize_t n = -1;
+
+	if (f->pipe.rd < 0 && pipe_pool_get(&s->pipes, &f->pipe) >= 0)
+		n = write(f->pipe.wr, data, len);
+	if (n != (ssize_t)len)
+		return -ENOMEM;
+	f->in_pipe = (uint32_t)n;
+	return 0;
+}
+
 /* Returns 0, whether all of it found room or not, or -errno. */
-static int write_or_keep(struct flow *f, const char *data, size_t len)
+static int write_or_keep(struct splice *s, struct flow *f, const char *data, size_t len)
 {
 	ssize_t sent = send_some(f, data, len, 0);
 
 	if (sent < 0 || sent == (ssize_t)len)
 		return sent < 0 ? (int)sent : 0;
-	return keep_residue(f, data + sent, len - (size_t)sent);
+	data += sent;
+	len -= (size_t)sent;
+	return keep_residue(f, data, len) < 0 ? keep_in_pipe(s, f, data, len) : 0;
 }
 
 static bool stays_here(int fd)
@@ -240,7 +256,7 @@ static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 	 */
 	if (!f->bulk && !f->urgent && !f->hangup)
 		f->readable = false;
-	r = write_or_keep(f, s->buffer, (size_t)n);
+	r = write_or_keep(s, f, s->buffer, (size_t)n);
 	return r < 0 ? r : n;
 }
 
@@ -329,7 +345,7 @@ ssize_t flow_copy(struct splice *s, struct flow *f, size_t max, bool urgent)
 		f->urgent_byte = data[0];
 		r = flush(s, f);
 	} else {
-		r = write_or_keep(f, s->buffer, (size_t)n);
+		r = write_or_keep(s, f, s->buffer, (size_t)n);
 	}
 	return r < 0 ? r : n;
 }

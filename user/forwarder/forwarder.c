@@ -97,6 +97,22 @@ void forwarder_exhausted(struct forwarder *f, int r, const char *what)
 		timer_set(&f->timer, RETRY_MS);
 }
 
+void forwarder_refuses(struct forwarder *f, int r)
+{
+	unsigned long others = f->pairs_open - 1;
+	const char *what = errno_text(r);
+
+	log_debug("connect: %s", what);
+	if (r == -EADDRNOTAVAIL && log_allowed(&f->refuses_limit))
+		log_warn("connect: %s: %lu connections are open, and none of the container's "
+			 "ports is left for a new one, which is reset (sysctl "
+			 "net.ipv4.ip_local_port_range)", what, others);
+	else if ((r == -ENOMEM || r == -ENOBUFS || r == -ENOSPC || r == -EAGAIN) &&
+		 log_allowed(&f->refuses_limit))
+		log_warn("connect: %s: %lu connections are open, and new ones are reset",
+			 what, others);
+}
+
 static void resume(struct forwarder *f)
 {
 	if (f->started && !f->draining)

@@ -38,7 +38,7 @@ struct forwarder {
 	bool started, draining;
 	bool leaving; /* it ends with its last connection */
 	struct udp udp;
-	struct log_limit exhausted_limit;
+	struct log_limit exhausted_limit, refuses_limit;
 };
 
 /*
@@ -78,6 +78,12 @@ unsigned long forwarder_fds_with(const struct forwarder *f, unsigned long n);
 
 /* forwarder_exhausted - tell (not too often) and try again in a moment. */
 void forwarder_exhausted(struct forwarder *f, int r, const char *what);
+
+/*
+ * forwarder_refuses - a connection that was accepted is reset, as connecting it failed
+ * with -@r: tell (not too often) where something ran out here.
+ */
+void forwarder_refuses(struct forwarder *f, int r);
 
 /* forwarder_pair_gone - a pair was freed: somebody may be waiting for that. */
 void forwarder_pair_gone(struct forwarder *f);

@@ -246,10 +246,22 @@ static bool is_between_segments(const struct flow *f)
 	return !f->readable && !f->urgent && !f->at_mark && !f->hangup && flow_is_empty(f);
 }
 
+/* Of a connection that is not handed over. One that has ended meanwhile is no matter. */
+static void tell(struct kernel_relays *relays, int r)
+{
+	bool is_full = r == -ENOSPC || r == -E2BIG;
+
+	log_debug("a connection stays on splice: %s", errno_text(r));
+	if ((is_full || r == -ENOMEM) && log_allowed(&relays->limit))
+		log_warn("sockmap has no room for more connections (%u at most): others stay on "
+			 "splice", SOCKMAP_SLOTS);
+}
+
 void kernel_relay_consider(struct pair *pair)
 {
 	struct kernel_relays *relays = &pair->forwarder->relays;
 	struct kernel_relay *k = &pair->relay;
+	int r;
 
 	if (k->tried || pair->up_ended || pair->down_ended ||
 	    pair->up.reads + pair->down.reads < MESSAGES_MIN || !is_messages(&pair->up) ||
@@ -259,8 +271,11 @@ void kernel_relay_consider(struct pair *pair)
 	k->tried = true;
 	k->up_start = pair->up.bytes;
 	k->down_start = pair->down.bytes;
-	if (sockmap_pair_open(relays->map, &k->sockets, pair->up.from, pair->up.to) < 0)
+	r = sockmap_pair_open(relays->map, &k->sockets, pair->up.from, pair->up.to);
+	if (r < 0) {
+		tell(relays, r);
 		return;
+	}
 	relays->pairs[k->sockets.slot] = pair;
 	k->up = pair->client.relayed = true;
 	k->down = pair->container.relayed = k->sockets.has_container;

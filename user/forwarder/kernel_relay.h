@@ -18,6 +18,7 @@
 #include <sys/queue.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "datapath/sockmap.h"
 
@@ -47,6 +48,7 @@ struct kernel_relays {
 	struct kernel_relay_list waiting;
 	struct loop nothing; /* to wait without any event */
 	unsigned int patience_ms;
+	struct log_limit limit;
 };
 
 /* kernel_relay_setup - with @map, which stays the caller's. Returns 0 or -errno. */

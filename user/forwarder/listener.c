@@ -83,6 +83,18 @@ static bool may_accept(struct listener *l, bool waits)
 }
 
 /* Returns false when there is nothing more to take now. */
+static bool accept_failed(struct listener *l, int error)
+{
+	if (error == EAGAIN)
+		return false;
+	if (is_the_clients(error))
+		return true;
+	forwarder_exhausted(l->forwarder, -error, "accept");
+	hold(l, &l->forwarder->paused);
+	return false;
+}
+
+/* Returns false when there is nothing more to take now. */
 static bool accept_one(struct listener *l, bool waits)
 {
 	struct forwarder *f = l->forwarder;
@@ -91,26 +103,28 @@ static bool accept_one(struct listener *l, bool waits)
 	struct addr from = { .family = AF_INET };
 	const struct addr *target;
 	int client, container;
+	struct pair *pair;
 
 	if (!may_accept(l, waits))
 		return false;
+	pair = pair_alloc();
+	if (!pair) {
+		forwarder_exhausted(f, -ENOMEM, "accept");
+		hold(l, &f->paused);
+		return false;
+	}
 	client = accept4(l->source.fd, (struct sockaddr *)&peer, &len,
 			 SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (client < 0) {
-		if (errno == EAGAIN)
-			return false;
-		if (is_the_clients(errno))
-			return true;
-		forwarder_exhausted(f, -errno, "accept");
-		hold(l, &f->paused);
-		return false;
+		free(pair);
+		return accept_failed(l, errno);
 	}
 	addr_from_sockaddr(&peer, &from, NULL);
 	if (addr_is_loopback(&from))
 		tcp_no_pacing(client);
 	target = forwarder_target(f, from.family);
 	container = connector_take(&f->connector, target, false);
-	pair_start(l->rule, client, container, target, l->container_port);
+	pair_start(pair, l->rule, client, container, target, l->container_port);
 	return true;
 }
 

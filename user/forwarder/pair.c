@@ -257,21 +257,19 @@ static int pair_connect(struct pair *pair, const struct sockaddr_storage *to,
 	return loop_add(loop, &pair->client.source, pair->up.from, LEG_EVENTS, on_client);
 }
 
-void pair_start(struct rule *rule, int client_fd, int container_fd,
+struct pair *pair_alloc(void)
+{
+	return malloc(sizeof(struct pair));
+}
+
+void pair_start(struct pair *pair, struct rule *rule, int client_fd, int container_fd,
 		const struct addr *target, uint16_t port)
 {
 	struct forwarder *forwarder = rule->forwarder;
-	struct pair *pair = malloc(sizeof(*pair));
 	struct sockaddr_storage to;
 	socklen_t len;
 	int r;
 
-	if (!pair) {
-		reset_on_close(client_fd);
-		fd_close(client_fd);
-		fd_close(container_fd);
-		return;
-	}
 	*pair = (struct pair){
 		.forwarder = forwarder,
 		.rule = rule,
@@ -286,7 +284,7 @@ void pair_start(struct rule *rule, int client_fd, int container_fd,
 	len = addr_to_sockaddr(target, port, &to);
 	r = pair_connect(pair, &to, len);
 	if (r < 0) {
-		log_debug("connect: %s", errno_text(r));
+		forwarder_refuses(forwarder, r);
 		rule->counts.refused++;
 		pair_abort(pair);
 	}

@@ -61,12 +61,15 @@ struct pair {
 
 LIST_HEAD(pair_list, pair);
 
+/* pair_alloc - what pair_start() takes over, or free(3); NULL: no memory. */
+struct pair *pair_alloc(void);
+
 /*
  * pair_start - connect @container_fd to @port of @target and carry
  * @client_fd's bytes there. Both descriptors belong to the pair from here on,
  * also on failure: when the container refuses, the client is reset at once.
  */
-void pair_start(struct rule *rule, int client_fd, int container_fd,
+void pair_start(struct pair *pair, struct rule *rule, int client_fd, int container_fd,
 		const struct addr *target, uint16_t port);
 
 /*

@@ -206,6 +206,10 @@ static int open_socket(struct forwarder *f, struct udp_listener *l,
 		return fd;
 	r = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 	/* no port is free there */
+	if (r == -EAGAIN && log_allowed(&f->udp.full_limit))
+		log_warn("udp: %zu sessions are open, and none of the container's ports is left "
+			 "for a new one (sysctl net.ipv4.ip_local_port_range): the one that is "
+			 "idle longest makes room", f->udp.table.n);
 	if (r == -EAGAIN && make_room(f, NULL))
 		r = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
 	if (r >= 0)
