@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "control/client.h"
+#include "control/limits.h"
 #include "control/podman.h"
 #include "control/table.h"
-#include "rule/limits.h"
 
 #define EXIT_TROUBLE 125
 
@@ -94,22 +94,11 @@ static struct json *list_of_words(const struct asked *a)
 
 static int fill_add(struct asked *a, struct error *err)
 {
-	struct json *limits = NULL;
-
 	if (!a->n_words)
 		return error_set(err, -EINVAL, "add what? give a port spec, as 8080:80");
 	json_add(a->arguments, "specs", list_of_words(a));
-	for (int i = 0; i < LIMITS; i++) {
-		if (!a->limits.of[i])
-			continue;
-		limits = limits ? limits : json_new_object();
-		if (a->limits.of[i] == LIMIT_OFF)
-			json_add_string(limits, limit_keys[i], "off");
-		else
-			json_add_uint(limits, limit_keys[i], a->limits.of[i]);
-	}
-	if (limits)
-		json_add(a->arguments, "limits", limits);
+	if (limits_given(&a->limits))
+		json_add(a->arguments, "limits", limits_json(&a->limits));
 	return 0;
 }
 

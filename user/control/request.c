@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "control/limits.h"
 
 static int read_number(const struct json *arguments, const char *key, int64_t min,
 		       int64_t max, uint32_t *ret, struct error *err)
@@ -49,46 +50,10 @@ static int read_specs(const struct json *arguments, struct control_request *requ
 	return r;
 }
 
-static int read_limit(const struct json *value, const char *key, uint32_t *ret,
-		      struct error *err)
-{
-	const char *text = json_string(value);
-	int64_t n;
-
-	if (text && strcmp(text, "off") == 0)
-		n = LIMIT_OFF;
-	else if (json_int(value, 1, LIMIT_MAX, &n) < 0)
-		return error_set(err, -EINVAL, "limit \"%s\" is neither a number from 1 to %d nor "
-				 "\"off\"", key, LIMIT_MAX);
-	*ret = (uint32_t)n;
-	return 0;
-}
-
-static int read_limits(const struct json *arguments, struct limits *limits, struct error *err)
-{
-	const struct json *object = json_get(arguments, "limits");
-	const char *other = json_other_key(object, limit_keys);
-	int r = 0;
-
-	if (!json_has(arguments, "limits"))
-		return 0;
-	if (!json_is_object(object))
-		return error_set(err, -EINVAL, "\"limits\" is not an object as "
-				 "{\"connections\":100}");
-	if (other)
-		return error_set(err, -EINVAL, "there is no limit \"%.64s\": use connections, "
-				 "connect_rate, half_open, udp_sessions or idle_timeout", other);
-	for (int i = 0; i < LIMITS && r >= 0; i++)
-		if (json_has(object, limit_keys[i]))
-			r = read_limit(json_get(object, limit_keys[i]), limit_keys[i],
-				       &limits->of[i], err);
-	return r;
-}
-
 static int read_add(const struct json *arguments, struct control_request *request,
 		    struct error *err)
 {
-	int r = read_limits(arguments, &request->limits, err);
+	int r = limits_read(arguments, &request->limits, err);
 
 	if (r < 0)
 		return r;

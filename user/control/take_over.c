@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/limits.h"
+
 static const struct {
 	const char *name;
 	const char *keys[5];
@@ -137,6 +139,8 @@ struct json *take_over_rule_json(const struct take_over_rule *rule)
 	json_add_uint(one, "id", rule->id);
 	json_add_string(one, "asked", spec_format(&rule->asked, text, sizeof(text)));
 	json_add_string(one, "bound", spec_format(&rule->bound, text, sizeof(text)));
+	if (limits_given(&rule->limits))
+		json_add(one, "limits", limits_json(&rule->limits));
 	return one;
 }
 
@@ -159,6 +163,8 @@ static int read_rule(const struct json *json, uint32_t before, uint32_t last,
 		r = read_spec(json, "asked", &rule->asked, err);
 	if (r >= 0)
 		r = read_spec(json, "bound", &rule->bound, err);
+	if (r >= 0)
+		r = limits_read(json, &rule->limits, err);
 	if (r >= 0 && !rule->bound.host_port)
 		r = error_set(err, -EINVAL, "rule %u is bound to no port", rule->id);
 	return r;

@@ -25,6 +25,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "forwarder/protocol.h"
+#include "rule/limits.h"
 #include "rule/spec.h"
 
 /* Of all of this: a portshunt that speaks another one is told so. */
@@ -62,6 +63,7 @@ int take_over_request_parse(const char *text, size_t len, struct take_over_reque
 struct take_over_rule {
 	uint32_t id;
 	struct port_spec asked, bound;
+	struct limits limits; /* of its own, as add has given them */
 };
 
 /* What is published: the value of the first reply. */

@@ -104,6 +104,15 @@ void limits_merge(struct limits *limits, const struct limits *more)
 			limits->of[i] = more->of[i];
 }
 
+bool limits_given(const struct limits *limits)
+{
+	bool given = false;
+
+	for (int i = 0; i < LIMITS; i++)
+		given |= limits->of[i] != 0;
+	return given;
+}
+
 const char *limits_format(const struct limits *limits, char text[LIMITS_FORMAT_MAX])
 {
 	size_t len = 0;

@@ -55,5 +55,8 @@ int limits_parse(const char *text, bool each, struct limits *limits, struct erro
 /* limits_merge - those that are given in @more replace those in @limits. */
 void limits_merge(struct limits *limits, const struct limits *more);
 
+/* limits_given - is any? */
+bool limits_given(const struct limits *limits);
+
 /* limits_format - those that are not off, as limits_parse() reads them; "" for none. */
 const char *limits_format(const struct limits *limits, char text[LIMITS_FORMAT_MAX]);

@@ -173,6 +173,17 @@ int forwarder_get(struct client *c, struct forwarder_request *request,
 	return r;
 }
 
+int forwarder_open(struct client *c, uint32_t rule, const struct limits *limits,
+		   struct error *err)
+{
+	struct forwarder_request request = {
+		.type = FORWARDER_OPEN,
+		.open = { .rule = rule, .limits = *limits },
+	};
+
+	return forwarder_call(c, &request, NULL, 0, err);
+}
+
 int forwarder_tell(struct client *c, struct forwarder_request *request)
 {
 	request->serial = ++c->serial;

@@ -55,6 +55,13 @@ int forwarder_get(struct client *c, struct forwarder_request *request,
 int forwarder_tell(struct client *c, struct forwarder_request *request);
 
 /*
+ * forwarder_open - a rule whose listeners it has: they are accepted on from now on, or from
+ * its start, within @limits, those of its own. Returns 0, or -errno with @err set.
+ */
+int forwarder_open(struct client *c, uint32_t rule, const struct limits *limits,
+		   struct error *err);
+
+/*
  * forwarder_call - one request with @n descriptors, and its reply.
  * forwarder_call_all - LISTENs, ≤ FORWARDER_AT_ONCE, done until one fails.
  * forwarder_send - the same, or ADOPTs, and the reply.

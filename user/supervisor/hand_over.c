@@ -200,7 +200,12 @@ static struct json *tell_state(const struct supervisor *s)
 	state = take_over_state_json(s->published.last_id, netns);
 	for (size_t i = 0; i < s->published.n; i++) {
 		const struct published *p = &s->published.list[i];
-		struct take_over_rule rule = { .id = p->id, .asked = p->asked, .bound = p->bound };
+		struct take_over_rule rule = {
+			.id = p->id,
+			.asked = p->asked,
+			.bound = p->bound,
+			.limits = p->limits,
+		};
 
 		json_append(rules, take_over_rule_json(&rule));
 	}

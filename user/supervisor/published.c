@@ -23,12 +23,14 @@ int published_reserve(struct published_list *s, size_t n)
 }
 
 const struct published *published_add(struct published_list *s, const struct port_spec *asked,
-				      uint16_t host_port)
+				      uint16_t host_port, const struct limits *limits)
 {
 	struct published *p = &s->list[s->n++];
 
 	*p = (struct published){ .id = ++s->last_id, .asked = *asked, .bound = *asked };
 	p->bound.host_port = host_port;
+	if (limits)
+		p->limits = *limits;
 	return p;
 }
 

@@ -7,11 +7,13 @@
 
 #include "base/error.h"
 #include "control/request.h"
+#include "rule/limits.h"
 #include "rule/spec.h"
 
 struct published {
 	uint32_t id; /* never used twice */
 	struct port_spec asked, bound;
+	struct limits limits; /* of its own, as add has given them */
 };
 
 /* Zeroed: empty. */
@@ -23,12 +25,12 @@ struct published_list {
 
 /*
  * published_reserve - that so many can be added. Returns 0 or -ENOMEM.
- * published_add - one that has room, with the host port that it got; its id is
- * s->last_id + 1. Valid until the next change.
+ * published_add - one that has room, with the host port that it got, and with limits of
+ * its own or NULL; its id is s->last_id + 1. Valid until the next change.
  */
 int published_reserve(struct published_list *s, size_t n);
 const struct published *published_add(struct published_list *s, const struct port_spec *asked,
-				      uint16_t host_port);
+				      uint16_t host_port, const struct limits *limits);
 /* published_insert - one that has its number already, with the same room needed. */
 void published_insert(struct published_list *s, const struct published *p);
 void published_done(struct published_list *s);

@@ -41,14 +41,8 @@ static int publish(struct supervisor *s, const struct control_request *request,
 	int r = publish_ports(&s->forwarder, first, request->specs, request->n_specs, ports, err);
 
 	/* all are bound; from here on nothing is known to fail */
-	for (size_t i = 0; i < request->n_specs && r >= 0; i++) {
-		struct forwarder_request open = {
-			.type = FORWARDER_OPEN,
-			.open = { .rule = first + (uint32_t)i, .limits = request->limits },
-		};
-
-		r = forwarder_call(&s->forwarder, &open, NULL, 0, err);
-	}
+	for (size_t i = 0; i < request->n_specs && r >= 0; i++)
+		r = forwarder_open(&s->forwarder, first + (uint32_t)i, &request->limits, err);
 	return r;
 }
 
@@ -73,7 +67,8 @@ static int add(struct supervisor *s, const struct control_request *request,
 	rules = json_new_array();
 	for (size_t i = 0; i < request->n_specs; i++) {
 		const struct published *p =
-			published_add(&s->published, &request->specs[i], ports[i]);
+			published_add(&s->published, &request->specs[i], ports[i],
+				      &request->limits);
 
 		json_append(rules, answer_rule(p->id, &p->bound));
 	}
@@ -174,7 +169,7 @@ int requests_start(struct supervisor *s, struct error *err)
 	int r = c->take_over ? 0 : published_reserve(&s->published, c->n_specs);
 
 	for (size_t i = 0; i < c->n_specs && r >= 0 && !c->take_over; i++)
-		published_add(&s->published, &c->specs[i], s->host_ports[i]);
+		published_add(&s->published, &c->specs[i], s->host_ports[i], NULL);
 	client_running(&s->forwarder);
 	if (r >= 0)
 		r = control_server_start(&s->control, &s->loop, on_request, s);

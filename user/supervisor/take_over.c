@@ -114,6 +114,7 @@ static int adopt_rule(struct taking *t, const struct take_over_rule *rule, struc
 		.id = rule->id,
 		.asked = spec ? *spec : rule->asked,
 		.bound = rule->bound,
+		.limits = rule->limits,
 	};
 	int r = 0;
 
@@ -131,7 +132,8 @@ static int adopt_rule(struct taking *t, const struct take_over_rule *rule, struc
 		t->n_listeners += rule->bound.count;
 	}
 	published_insert(&t->s->published, &p);
-	return 0;
+	return limits_given(&p.limits) ?
+		       forwarder_open(&t->s->forwarder, p.id, &p.limits, err) : 0;
 }
 
 /* The -p that the old one does not have. */
@@ -149,7 +151,7 @@ static int publish_new(struct taking *t, struct error *err)
 			r = publish_ports(&t->s->forwarder, list->last_id + 1, &c->specs[i], 1,
 					  &t->s->host_ports[i], err);
 		if (r >= 0)
-			published_add(list, &c->specs[i], t->s->host_ports[i]);
+			published_add(list, &c->specs[i], t->s->host_ports[i], NULL);
 	}
 	return r;
 }
