@@ -115,11 +115,11 @@ finished() {
 	hold_server 3
 	held first
 	take_over
-	grep -q "1 connections go on here, for 60 s at most" "$dir/old.err"
+	grep -q "1 connection left here, for 60 s at most" "$dir/old.err"
 	patient=$old
 	held second
 	take_over --drain-timeout 1
-	grep -q "1 connections go on here, for 1 s at most" "$dir/old.err"
+	grep -q "1 connection left here, for 1 s at most" "$dir/old.err"
 	# closed as the end of the process closes: with a FIN
 	ended "$old" 10
 	finished second

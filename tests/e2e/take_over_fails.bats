@@ -105,7 +105,7 @@ step() {
 	wait $client
 	[ "$(cat "$dir/late")" = "a page" ]
 	step taker done
-	[ "$line" = EOF ]
+	[[ $line == EOF || $line == ECONNRESET ]]
 	unchanged
 	said "has not taken over: it has said nothing for too long; this one goes on"
 }
@@ -119,7 +119,7 @@ step() {
 		peer_ask taker "$text"
 		[[ $line == '{"error":{"desc":"'*"$why"*'"}}' ]] || { echo "$text: $line"; false; }
 		peer_ask taker '{"execute":"commit"}'
-		[ "$line" = EOF ]
+		[[ $line == EOF || $line == ECONNRESET ]]
 		peer_kill taker
 		unchanged
 	done <<-'END'

@@ -111,8 +111,8 @@ static int leave(struct supervisor *s, struct json **ret, struct error *err)
 		return r;
 	s->hand_over.is_done = true;
 	control_server_done(&s->control);
-	log_info("another portshunt has taken over: %u connections go on here, for %u s at most",
-		 answer.connections, seconds);
+	log_info("another portshunt has taken over: %u connection%s left here, for %u s at most",
+		 answer.connections, answer.connections == 1 ? "" : "s", seconds);
 	*ret = json_new_object();
 	json_add_uint(*ret, "connections", answer.connections);
 	return 0;

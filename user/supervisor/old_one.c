@@ -20,9 +20,13 @@ void old_answer_done(struct old_answer *a)
 static int receive(struct old_one *old, struct old_answer *ret, struct error *err)
 {
 	char text[TAKE_OVER_MESSAGE_MAX];
-	ssize_t len = fd_recv(old->fd, text, sizeof(text), ret->fds, TAKE_OVER_BATCH,
-			      &ret->n_fds);
+	ssize_t len;
 
+	len = fd_recv(old->fd, text, sizeof(text), ret->fds, TAKE_OVER_BATCH, &ret->n_fds);
+	/* it went without having read the request; what it said before comes behind that */
+	if (len == -ECONNRESET)
+		len = fd_recv(old->fd, text, sizeof(text), ret->fds, TAKE_OVER_BATCH,
+			      &ret->n_fds);
 	if (len == -EAGAIN)
 		return error_set(err, -ETIMEDOUT, "the old portshunt has not answered within %d s",
 				 TAKE_OVER_STEP_MS / 1000);
