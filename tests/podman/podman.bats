@@ -22,9 +22,10 @@ setup() {
 	ln -s busybox "$pod/root/bin/httpd"
 	mkdir "$pod/root"/{proc,sys,dev,etc,tmp,run}
 	echo "a page" >"$pod/root/www/index.html"
+	: >"$pod/containers.conf"
 	chmod 777 "$pod"
 	started=no
-	networks=slirp4netns
+	networks=slirp4netns helpers=$pod/helpers
 	free_port 4
 	published_ports+=("$port" $((port + 1)) $((port + 2)))
 }
@@ -58,8 +59,8 @@ be() {
 podman_ask() {
 	(
 		children_close_fds
-		timeout 60 "${wrap[@]}" env CONTAINERS_HELPER_BINARY_DIR="$pod/helpers" \
-			${backend:+CONTAINERS_CONF="$pod/containers.conf"} \
+		timeout 60 "${wrap[@]}" env CONTAINERS_CONF="$pod/containers.conf" \
+			${helpers:+CONTAINERS_HELPER_BINARY_DIR="$helpers"} \
 			podman --storage-driver vfs --root "$pod/storage" --runroot "$pod/run" --tmpdir "$pod/tmp" \
 			--cgroup-manager=cgroupfs "$@"
 	)
@@ -105,11 +106,15 @@ one_port() {
 }
 
 range_and_udp() {
-	container one -p "127.0.0.1:$port-$((port + 1)):80-81" -p "$((port + 2)):80/udp"
+	local six=()
+
+	! has_ipv6 || six=(-p "[::1]:$((port + 3)):80")
+	container one -p "127.0.0.1:$port-$((port + 1)):80-81" -p "$((port + 2)):80/udp" "${six[@]}"
 	[ "$status" = 0 ]
 	served "$port"
 	listening "$((port + 1))"
 	listening_udp "$((port + 2))"
+	! has_ipv6 || page "http://[::1]:$((port + 3))/"
 }
 
 two_on_one_port() {
@@ -126,12 +131,11 @@ two_on_one_port() {
 bridges() {
 	local needs
 
-	backend=$1
 	for needs in iptables /usr/lib/podman/netavark /usr/lib/cni/bridge; do
 		command -v $needs >/dev/null || skip "$needs is not installed: make check-podman"
 	done
 	be user
-	printf '[network]\nnetwork_backend = "%s"\n' "$backend" >"$pod/containers.conf"
+	printf '[network]\nnetwork_backend = "%s"\n' "$1" >"$pod/containers.conf"
 	networks=one
 	podman_ask network create one
 	podman_ask network create two
@@ -240,6 +244,23 @@ reload_and_connect() {
 	reload_and_connect
 	podman_ask restart -t 0 web
 	served "$port"
+}
+
+@test "containers.conf as README.md has it; podman's own when ours is gone" {
+	be user
+	helpers=
+	sed -n '/^    \[engine\]/,/^$/ { s/^    //; s,/usr/local/libexec/portshunt,'"$pod/helpers"',; p }' \
+		"$e2e_root/README.md" >"$pod/containers.conf"
+	container one -p "$port:80"
+	[ "$status" = 0 ]
+	ours_listens "$port"
+	served "$port"
+	podman_ask rm -f -t 0 one
+	rm "$pod/helpers/rootlessport"
+	container one -p "$port:80"
+	[ "$status" = 0 ]
+	served "$port"
+	not grep -lq "$PORTSHUNT" /proc/[0-9]*/maps
 }
 
 @test "podman that has not opted in uses its own" {
