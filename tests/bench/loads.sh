@@ -123,7 +123,8 @@ load_client() {
 	shift
 	if [ "$1" = pinned ]; then
 		pin=(taskset -c "$last_cpu")
-		taskset -a -c -p "$first_cpu" "${server_of[$way]}" >/dev/null
+		# of a server that has ended the client tells
+		taskset -a -c -p "$first_cpu" "${server_of[$way]}" >/dev/null 2>&1 || true
 		shift
 	fi
 	client_command "$way" "$@" --seconds "$seconds" --deadline "$((${seconds%.*} + 6))"
@@ -132,7 +133,9 @@ load_client() {
 	else
 		figures="failed: $(tail -n 1 <<<"$figures")"
 	fi
-	if [ ${#pin[@]} -gt 0 ]; then taskset -a -c -p "$cpus" "${server_of[$way]}" >/dev/null; fi
+	if [ ${#pin[@]} -gt 0 ]; then
+		taskset -a -c -p "$cpus" "${server_of[$way]}" >/dev/null 2>&1 || true
+	fi
 	refuse_errors
 	case $figures in
 	failed*)
