@@ -132,15 +132,17 @@ remove_cgroups() {
 	find /sys/fs/cgroup -depth -type d -name "$prefix" -exec rmdir {} + 2>/dev/null || true
 }
 
-# free_ports N - the first of N in a row, below the ephemeral ones, that nobody listens on.
+# free_ports N - the first of N in a row, below the ephemeral ones, that nobody listens on at
+# $addr. Elsewhere somebody may: among 10 000 there is always one.
 free_ports() {
-	awk -v n="$1" -v start=$((10000 + RANDOM % 5000)) '
+	awk -v n="$1" -v start=$((10000 + RANDOM % 5000)) \
+		-v here="$(printf '%02X' $(tr . '\n' <<<"$addr" | tac))\$" '
 	function hex(s,  i, v) {
 		for (i = 1; i <= length(s); i++)
 			v = v * 16 + index("0123456789ABCDEF", substr(s, i, 1)) - 1
 		return v
 	}
-	$4 == "0A" { split($2, a, ":"); taken[hex(a[2])] = 1 }
+	$4 == "0A" { split($2, a, ":"); if (a[1] ~ /^0+$/ || a[1] ~ here) taken[hex(a[2])] = 1 }
 	END {
 		for (p = start; p < 32768; p++) {
 			row = p in taken ? 0 : row + 1
