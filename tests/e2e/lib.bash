@@ -77,11 +77,13 @@ our_pids() {
 	done
 }
 
-# Namespaces made by others come and go, ours are called pstest-*; the first `ip netns add` of
-# a machine makes /run/netns itself a mount.
+# What others make in /tmp and /run/netns comes and goes; our namespaces are called pstest-*.
+# The first `ip netns add` of a machine makes /run/netns itself a mount.
 mounts_list() {
-	awk '$5 !~ "^/run/netns(/|$)" || $5 ~ "^/run/netns/pstest-'"$$"'-" { print $4, $5, $9 }' \
-		/proc/self/mountinfo
+	awk -v tmp="^$E2E_DIR/" -v netns="^/run/netns/pstest-$$-" '
+		$5 ~ tmp || $5 ~ netns || $5 !~ "^(/tmp/|/run/netns/|/run/netns$)" {
+			print $4, $5, $9
+		}' /proc/self/mountinfo
 }
 
 nothing_runs() {
