@@ -4,13 +4,17 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "base/cleanup.h"
 
 #define KEEPALIVE_SECONDS 15
 #define BOUND_BYTES (1 << 20)
 #define SHORT_BYTES (128 << 10)
 #define LOW_BYTES (256 << 10)
+#define LOOPBACK_MSS 32768
 
 static int set(int fd, int level, int option, int value)
 {
@@ -33,9 +37,31 @@ int tcp_set_options(int fd)
 	return r;
 }
 
+void tcp_pace(int fd, const char *name)
+{
+	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
+}
+
 void tcp_no_pacing(int fd)
 {
-	setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
+	tcp_pace(fd, "reno");
+}
+
+void tcp_pacing_default(char name[TCP_NAME_MAX])
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/net/ipv4/tcp_congestion_control", "re");
+
+	if (!f || fscanf(f, "%15s", name) != 1 || strcmp(name, "reno") == 0 ||
+	    strcmp(name, "cubic") == 0)
+		*name = '\0';
+}
+
+bool tcp_is_loopback(int fd)
+{
+	int mss = 0;
+	socklen_t len = sizeof(mss);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, &len) == 0 && mss >= LOOPBACK_MSS;
 }
 
 void tcp_short_queue(int fd)

@@ -13,12 +13,27 @@
 int tcp_set_options(int fd);
 
 /*
- * tcp_no_pacing - for a connection that stays on this machine, before it has
- * sent: a congestion control that paces, as BBR does, costs up to a fifth of
+ * tcp_no_pacing - for a connection that stays on this machine, before it is
+ * there: a congestion control that paces, as BBR does, costs up to a fifth of
  * the throughput where there is no network to be polite to, and its pacing
- * outlives it. Reno is always allowed (tcp(7), tcp_allowed_congestion_control).
+ * outlives it (sk_pacing_status). So it has to be set on the listener, whose
+ * connections inherit it. Reno is always allowed (tcp(7),
+ * tcp_allowed_congestion_control).
  */
 void tcp_no_pacing(int fd);
+
+/*
+ * tcp_pacing_default - the congestion control of this network namespace
+ * (net.ipv4.tcp_congestion_control) if it is one that may pace, else "".
+ * tcp_pace - set it: for what a listener with tcp_no_pacing() gets from another
+ * machine, before it has sent.
+ */
+#define TCP_NAME_MAX 16
+void tcp_pacing_default(char name[TCP_NAME_MAX]);
+void tcp_pace(int fd, const char *name);
+
+/* tcp_is_loopback - does this connection run over lo? Only there segments are so long. */
+bool tcp_is_loopback(int fd);
 
 /*
  * tcp_bound_buffers - buffers of a fixed size for a connection that stays on

@@ -344,6 +344,7 @@ int forwarder_init(struct forwarder *f, int netns_fd)
 	f->connector.captured = on_captured;
 	f->connector.walked = on_walked;
 	f->fd_limit = fd_raise_nofile();
+	tcp_pacing_default(f->pacing);
 	fd_set_nonblock(netns_fd);
 	r = splice_init(&f->splice);
 	if (r < 0)

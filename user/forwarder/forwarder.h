@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/tcp.h"
 #include "datapath/datapath.h"
 #include "datapath/splice.h"
 #include "forwarder/capture.h"
@@ -35,6 +36,7 @@ struct forwarder {
 	struct gates gates;
 	struct idle_watch idle;
 	unsigned long pairs_open, listeners_open, fd_limit;
+	char pacing[TCP_NAME_MAX]; /* of connections to other machines; "": as it comes */
 	bool started, draining;
 	bool leaving; /* it ends with its last connection */
 	struct udp udp;

@@ -120,8 +120,8 @@ static bool accept_one(struct listener *l, bool waits)
 		return accept_failed(l, errno);
 	}
 	addr_from_sockaddr(&peer, &from, NULL);
-	if (addr_is_loopback(&from))
-		tcp_no_pacing(client);
+	if (*f->pacing && !tcp_is_loopback(client))
+		tcp_pace(client, f->pacing);
 	target = forwarder_target(f, from.family);
 	container = connector_take(&f->connector, target, false);
 	pair_start(pair, l->rule, client, container, target, l->container_port);
@@ -157,6 +157,8 @@ int listener_new(struct rule *rule, int fd, uint16_t container_port,
 		free(l);
 		return r;
 	}
+	if (*forwarder->pacing)
+		tcp_no_pacing(fd);
 	TAILQ_INSERT_TAIL(&forwarder->listeners, l, entry);
 	LIST_INSERT_HEAD(&rule->listeners, l, of_rule);
 	forwarder->listeners_open++;
