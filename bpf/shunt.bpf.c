@@ -27,6 +27,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SEND_SHUTDOWN 2
 #define AF_INET6 10
 #define SOL_SOCKET 1
+#define SOL_TCP 6
 #define SO_SNDBUF 7
 #define SOCK_SNDBUF_LOCK 1
 #define SOCK_NOSPACE 2
@@ -70,6 +71,14 @@ struct {
 	__type(key, int);
 	__type(value, struct sender);
 } sender_of SEC(".maps");
+
+/* What T carries, put there by user space: the flow that leads to it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct shunt_target);
+} target_of SEC(".maps");
 
 static __always_inline int is_blocking(struct sock *sk)
 {
@@ -282,36 +291,73 @@ out:
  */
 #define SHORT_QUEUE 65536
 
-SEC("iter/tcp")
-int shunt_walk(struct bpf_iter__tcp *ctx)
+static __always_inline void serve_sender(struct tcp_sock *s, __u32 ask)
 {
-	struct sock_common *skc = ctx->sk_common;
-	struct shunt_flow *flow;
-	struct sender *sender;
-	struct tcp_sock *s;
-	__u32 slot;
-	__u32 ask;
-	int sndbuf;
-
-	if (!skc)
-		return 0;
-	s = bpf_skc_to_tcp_sock(skc);
-	if (!s)
-		return 0;
-	sender = bpf_sk_storage_get(&sender_of, s, 0, 0);
-	if (!sender)
-		return 0;
-	slot = sender->slot;
-	flow = bpf_map_lookup_elem(&flows, &slot);
-	if (!flow || flow->id != sender->id || !flow->ask)
-		return 0;
-	ask = __sync_lock_test_and_set(&flow->ask, 0);
 	/* the kernel doubles what it is given: the value stays */
-	sndbuf = ((struct sock *)s)->sk_sndbuf >> 1;
+	int sndbuf = ((struct sock *)s)->sk_sndbuf >> 1;
+
 	if (ask & SHUNT_ASK_SHRINK &&
 	    !(BPF_CORE_READ_BITFIELD((struct sock *)s, sk_userlocks) & SOCK_SNDBUF_LOCK) &&
 	    sndbuf > SHORT_QUEUE / 2)
 		sndbuf = SHORT_QUEUE / 2;
 	bpf_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+}
+
+/*
+ * T sends in S's system call whatever its window allows, up to the receiver's
+ * wake-up, so S's CPU does all the work of TCP next to its copy while the
+ * receiver's has its copy alone. With few segments in flight T waits for the
+ * receiver to read and acknowledge, and sends the next on the receiver's CPU:
+ * both carry about the same, and what is copied out is in the cache yet. The
+ * limit bites once as much as the window is in flight (tcp_is_cwnd_limited),
+ * so not where messages are answered one by one. Only loopback has segments
+ * this long; two would do, three leave the sender some slack.
+ */
+#define LONG_SEGMENT 32768
+#define FEW_SEGMENTS 3
+
+static __always_inline void serve_target(struct tcp_sock *t)
+{
+	int segments = FEW_SEGMENTS;
+
+	if (t->mss_cache >= LONG_SEGMENT)
+		bpf_setsockopt(t, SOL_TCP, TCP_BPF_SNDCWND_CLAMP, &segments,
+			       sizeof(segments));
+}
+
+/* The flow with this id if somebody asked for any of @what; it is no longer asked for. */
+static __always_inline __u32 take_ask(__u32 slot, __u64 id, __u32 what)
+{
+	struct shunt_flow *flow = bpf_map_lookup_elem(&flows, &slot);
+
+	if (!flow || flow->id != id || !(flow->ask & what))
+		return 0;
+	return __sync_fetch_and_and(&flow->ask, ~what) & what;
+}
+
+SEC("iter/tcp")
+int shunt_walk(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	struct sender *sender;
+	struct shunt_target *target;
+	struct tcp_sock *tp;
+	__u32 ask;
+
+	if (!skc)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (!tp)
+		return 0;
+	sender = bpf_sk_storage_get(&sender_of, tp, 0, 0);
+	if (sender) {
+		ask = take_ask(sender->slot, sender->id, SHUNT_ASK_EDGE | SHUNT_ASK_SHRINK);
+		if (ask)
+			serve_sender(tp, ask);
+		return 0;
+	}
+	target = bpf_sk_storage_get(&target_of, tp, 0, 0);
+	if (target && take_ask(target->slot, target->id, SHUNT_ASK_FEW_SEGMENTS))
+		serve_target(tp);
 	return 0;
 }

@@ -26,7 +26,7 @@ struct shunt_flow {
 	__u64 relay;	  /* key of R in `targets` */
 	__u64 pending;	  /* not 0: what was read from R is not yet written to T */
 	__u64 redirected; /* bytes that S was to put into T; counted before the push */
-	__u32 ask;	  /* of the walk program, which clears it: enum shunt_ask */
+	__u32 ask;	  /* of the walk program, which clears it; enum shunt_ask */
 	__u32 evict;	  /* set by the verdict: S became what is never captured */
 	__u32 captured;	  /* set by the capture: S is in `senders` */
 	__u32 watched;	  /* 0: nothing is redirected, so that bytes wake the forwarder */
@@ -35,9 +35,16 @@ struct shunt_flow {
 
 _Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree");
 
+/* In the storage of each target. */
+struct shunt_target {
+	__u64 id;   /* of the flow whose bytes it gets */
+	__u64 slot; /* where that is */
+};
+
 enum shunt_ask {
 	SHUNT_ASK_EDGE = 1,   /* wake S: an EPOLLOUT that it would not get */
 	SHUNT_ASK_SHRINK = 2, /* shorten its send queue, unless it chose the length */
+	SHUNT_ASK_FEW_SEGMENTS = 4, /* of T: that few are in flight at a time */
 };
 
 /* What the capture program returns. */

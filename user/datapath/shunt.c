@@ -129,6 +129,14 @@ static int add_target(struct shunt *s, int fd, uint64_t *ret_key)
 	return 0;
 }
 
+/* Without its mark the walk does not know the target, and leaves it as it is. */
+static void mark_target(struct shunt *s, int fd, const struct shunt_side *side)
+{
+	struct shunt_target mark = { .id = side->id, .slot = side->slot };
+
+	bpf_map_update_elem(s->bpf->maps.target_of.map_fd, &fd, &mark, BPF_ANY);
+}
+
 static void take_side(struct shunt *s, struct shunt_side *side, uint64_t target,
 		      uint64_t relay)
 {
@@ -160,6 +168,8 @@ int shunt_pair_open(struct shunt *s, struct shunt_pair *p, int client_fd,
 	}
 	take_side(s, &p->up, p->container_key, p->client_key);
 	take_side(s, &p->down, p->client_key, p->container_key);
+	mark_target(s, container_fd, &p->up);
+	mark_target(s, client_fd, &p->down);
 	return 0;
 }
 
@@ -258,14 +268,14 @@ int shunt_walk(const struct shunt_tools *tools)
 
 	if (fd < 0)
 		return -errno;
-	clock_gettime(CLOCK_MONOTONIC, &began);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
 	/* the program prints nothing: one read runs it over every socket */
 	do {
 		n = read(fd, unused, sizeof(unused));
 	} while (n > 0 || (n < 0 && errno == EAGAIN));
 	if (n < 0)
 		return -errno;
-	clock_gettime(CLOCK_MONOTONIC, &ended);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
 	return (int)((ended.tv_sec - began.tv_sec) * 1000 +
 		     (ended.tv_nsec - began.tv_nsec) / 1000000 + 1);
 }

@@ -14,6 +14,9 @@
 /* Relayed after the capture, it shows that the sender does not get into step. */
 #define SHORTEN_AFTER (256 * 1024)
 
+/* What a read brings on average from who sends in bulk. */
+#define BULK_READ 8192
+
 /* A flow that carried this much is worth a capture: it costs some 10 µs. */
 static bool is_busy(const struct flow *f)
 {
@@ -81,6 +84,14 @@ static void shorten(struct captive *captive)
 	walk_ask(captive, SHUNT_ASK_SHRINK);
 }
 
+void capture_bulk(struct captive *captive)
+{
+	if (captive->is_bulk)
+		return;
+	captive->is_bulk = true;
+	walk_ask(captive, SHUNT_ASK_FEW_SEGMENTS);
+}
+
 /* It has just been relayed. */
 static void tend(struct captive *captive)
 {
@@ -143,8 +154,11 @@ static int prepare(struct captive *captive)
 static void capture(struct captive *captive)
 {
 	struct capturer *c = captive->capture->capturer;
+	struct flow *flow = captive->flow;
 	int r = prepare(captive);
 
+	if (r >= 0 && flow->bytes >= (uint64_t)flow->reads * BULK_READ)
+		capture_bulk(captive);
 	if (r < 0)
 		capture_tell(c, "connection", r);
 	else if (captive->is_client)

@@ -25,6 +25,7 @@ struct captive {
 	bool is_client;
 	bool room_told;		 /* the first event of `room` came: the others are news */
 	bool is_watched;
+	bool is_bulk;		 /* its target was asked to have few segments in flight */
 	uint8_t quiet;		 /* ticks without a redirected byte */
 	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */
 	uint64_t seen;		 /* redirected bytes at the last tick */
@@ -78,7 +79,14 @@ void capture_tell(struct capturer *c, const char *who, int result);
 /* The other files' parts of it. */
 
 /*
- * walk_ask - what only a walk over all sockets can do to the sender; walk.c.
+ * capture_bulk - the sender turns out to send in bulk. While its target has not
+ * yet got a large window: later there is never as much in flight as that
+ * allows, and the limit does not bite.
+ */
+void capture_bulk(struct captive *captive);
+
+/*
+ * walk_ask - what only a walk over all sockets can do, to the sender or its target; walk.c.
  * walk_done - one took @ms, or failed with -errno.
  */
 void walk_ask(struct captive *captive, enum shunt_ask what);

@@ -49,6 +49,19 @@ static void on_walk_timer(struct loop_source *source, uint32_t events)
 		walk((void *)((char *)source - offsetof(struct capturer, walk_timer)));
 }
 
+static const char *text_of(enum shunt_ask what)
+{
+	switch (what) {
+	case SHUNT_ASK_EDGE:
+		return "wake";
+	case SHUNT_ASK_SHRINK:
+		return "shorten the queue of";
+	case SHUNT_ASK_FEW_SEGMENTS:
+		return "few segments at a time from";
+	}
+	return "";
+}
+
 void walk_ask(struct captive *captive, enum shunt_ask what)
 {
 	struct capturer *c = captive->capture->capturer;
@@ -56,10 +69,10 @@ void walk_ask(struct captive *captive, enum shunt_ask what)
 
 	if (!shunt_ask(c->shunt, captive->side, what))
 		return;
-	log_debug("%s the %s's socket",
-		  what == SHUNT_ASK_EDGE ? "wake" : "shorten the queue of",
+	log_debug("%s the %s's socket", text_of(what),
 		  captive->is_client ? "client" : "container");
-	if (captive->is_client)
+	/* the target is in the other one's network namespace */
+	if (captive->is_client != (what == SHUNT_ASK_FEW_SEGMENTS))
 		c->walk_here = true;
 	else
 		c->walk_there = true;

@@ -17,6 +17,9 @@
 #define TICK_MS 5
 #define QUIET_TICKS 40
 
+/* In one tick from who sends in bulk. */
+#define BULK_TICK 65536
+
 /* A tick costs about 1 µs for each that is watched: 2 % of a CPU at most. */
 #define WATCHED_PER_MS 50
 
@@ -56,6 +59,8 @@ static void tick(struct capturer *c, struct captive *captive)
 {
 	uint64_t redirected = shunt_redirected(c->shunt, captive->side);
 
+	if (redirected - captive->seen >= BULK_TICK)
+		capture_bulk(captive);
 	if (redirected != captive->seen) {
 		captive->seen = redirected;
 		captive->quiet = 0;
