@@ -4,6 +4,8 @@
  * keep a sender off it. Named after the rules of bpf/shunt.bpf.c.
  */
 #include <linux/net_tstamp.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "bpf/line.h"
@@ -222,6 +224,30 @@ static void test_elsewhere(struct shunt *shunt)
 	end(&b);
 }
 
+static void on_alarm(int number)
+{
+}
+
+/* A signal in the middle of the load, wherever that is. */
+static void test_interrupted(void)
+{
+	struct shunt *shunt;
+	struct error err;
+	int failed = 0;
+
+	signal(SIGALRM, on_alarm);
+	for (int us = 200; us <= 6000; us += 200) {
+		struct itimerval once = { .it_value = { .tv_usec = us } };
+
+		setitimer(ITIMER_REAL, &once, NULL);
+		if (shunt_open(&shunt, &err) < 0)
+			failed++;
+		else
+			shunt_close(shunt);
+	}
+	tap_is(failed, 0, "a signal during the load is survived");
+}
+
 int main(void)
 {
 	struct shunt *shunt;
@@ -229,6 +255,7 @@ int main(void)
 
 	if (shunt_open(&shunt, &err) < 0)
 		tap_skip_all(err.text);
+	test_interrupted();
 	test_redirects(shunt);
 	test_hand_over(shunt);
 	test_room(shunt);

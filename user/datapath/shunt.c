@@ -27,6 +27,9 @@ struct shunt {
 	uint64_t next_id;
 };
 
+/* A verifier that a signal disturbs, a freezer's too, says EAGAIN: as often as libbpf tries. */
+#define LOAD_TRIES 5
+
 /* So long that it is never cut, which would be an error of its own (before Linux 6.4). */
 #define VERIFIER_LOG_SIZE (16 << 20)
 
@@ -57,6 +60,21 @@ static int load(struct shunt_bpf *bpf)
 	return r;
 }
 
+static int open_and_load(struct shunt *s)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < LOAD_TRIES; i++) {
+		s->bpf = shunt_bpf__open();
+		r = s->bpf ? load(s->bpf) : -ENOMEM;
+		if (r != -EAGAIN)
+			break;
+		shunt_bpf__destroy(s->bpf);
+		s->bpf = NULL;
+	}
+	return r;
+}
+
 int shunt_open(struct shunt **ret, struct error *err)
 {
 	struct shunt *s = calloc(1, sizeof(*s));
@@ -66,8 +84,7 @@ int shunt_open(struct shunt **ret, struct error *err)
 
 	if (!s)
 		return error_errno(err, -ENOMEM, "cannot load the shunt");
-	s->bpf = shunt_bpf__open();
-	r = s->bpf ? load(s->bpf) : -ENOMEM;
+	r = open_and_load(s);
 	/* libbpf 1.1 has no link for a sockmap; the program goes with the map */
 	if (r >= 0 && bpf_prog_attach(s->bpf->progs.shunt_verdict.prog_fd,
 				      s->bpf->maps.senders.map_fd,

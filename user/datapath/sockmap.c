@@ -16,6 +16,9 @@
 #include "bpf/sockmap.lskel.h"
 #pragma GCC diagnostic pop
 
+/* As in shunt.c. */
+#define LOAD_TRIES 5
+
 struct sockmap {
 	struct sockmap_bpf *bpf;
 	struct ring_buffer *spills;
@@ -85,12 +88,25 @@ static int map_flows(struct sockmap *s)
 	return 0;
 }
 
+static int open_and_load(struct sockmap *s)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < LOAD_TRIES; i++) {
+		s->bpf = sockmap_bpf__open();
+		r = s->bpf ? sockmap_bpf__load(s->bpf) : -ENOMEM;
+		if (r != -EAGAIN)
+			break;
+		sockmap_bpf__destroy(s->bpf);
+		s->bpf = NULL;
+	}
+	return r;
+}
+
 static int load(struct sockmap *s)
 {
-	int r;
+	int r = open_and_load(s);
 
-	s->bpf = sockmap_bpf__open();
-	r = s->bpf ? sockmap_bpf__load(s->bpf) : -ENOMEM;
 	if (r < 0)
 		return r;
 	/* libbpf 1.1 has no link for a sockmap; the program goes with the map */
