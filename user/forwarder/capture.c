@@ -84,14 +84,6 @@ static void shorten(struct captive *captive)
 	walk_ask(captive, SHUNT_ASK_SHRINK);
 }
 
-void capture_bulk(struct captive *captive)
-{
-	if (captive->is_bulk)
-		return;
-	captive->is_bulk = true;
-	walk_ask(captive, SHUNT_ASK_FEW_SEGMENTS);
-}
-
 /* It has just been relayed. */
 static void tend(struct captive *captive)
 {
@@ -158,7 +150,7 @@ static void capture(struct captive *captive)
 	int r = prepare(captive);
 
 	if (r >= 0 && flow->bytes >= (uint64_t)flow->reads * BULK_READ)
-		capture_bulk(captive);
+		walk_ask_bulk(captive);
 	if (r < 0)
 		capture_tell(c, "connection", r);
 	else if (captive->is_client)

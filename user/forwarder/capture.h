@@ -79,17 +79,14 @@ void capture_tell(struct capturer *c, const char *who, int result);
 /* The other files' parts of it. */
 
 /*
- * capture_bulk - the sender turns out to send in bulk. While its target has not
- * yet got a large window: later there is never as much in flight as that
- * allows, and the limit does not bite.
- */
-void capture_bulk(struct captive *captive);
-
-/*
  * walk_ask - what only a walk over all sockets can do, to the sender or its target; walk.c.
+ * walk_ask_bulk - the sender turns out to send in bulk: few segments in flight,
+ * asked for once. To be told early: when the target has got a large window,
+ * there is never as much in flight as that allows, and the limit does not bite.
  * walk_done - one took @ms, or failed with -errno.
  */
 void walk_ask(struct captive *captive, enum shunt_ask what);
+void walk_ask_bulk(struct captive *captive);
 void walk_done(struct capturer *c, int ms);
 int walk_init(struct capturer *c, struct loop *loop);
 

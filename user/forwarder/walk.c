@@ -84,6 +84,14 @@ void walk_ask(struct captive *captive, enum shunt_ask what)
 		timer_set(&c->walk_timer, c->walk_pause);
 }
 
+void walk_ask_bulk(struct captive *captive)
+{
+	if (captive->is_bulk)
+		return;
+	captive->is_bulk = true;
+	walk_ask(captive, SHUNT_ASK_FEW_SEGMENTS);
+}
+
 int walk_init(struct capturer *c, struct loop *loop)
 {
 	return timer_add(loop, &c->walk_timer, on_walk_timer);

@@ -60,7 +60,7 @@ static void tick(struct capturer *c, struct captive *captive)
 	uint64_t redirected = shunt_redirected(c->shunt, captive->side);
 
 	if (redirected - captive->seen >= BULK_TICK)
-		capture_bulk(captive);
+		walk_ask_bulk(captive);
 	if (redirected != captive->seen) {
 		captive->seen = redirected;
 		captive->quiet = 0;
