@@ -86,6 +86,27 @@ step() {
 	done
 }
 
+@test "a taker that is killed when the control socket is its own already" {
+	first_start -p 80
+	published 80
+	before=$(rules)
+	inode=$(stat -c %i "$socket")
+	taker_start taker
+	step taker commit
+	# what it does next: its socket takes the place of the old one's, which is beside it
+	mv "$socket" "$dir/$(printf '.%x~' "$inode")"
+	perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1)' "$socket"
+	[ "$(stat -c %i "$socket")" != "$inode" ]
+	peer_kill taker
+	there() { [ "$(stat -c %i "$socket")" = "$inode" ]; }
+	eventually 5 there
+	unchanged
+	[ "$(ls -A "$dir" | grep -c '~$')" = 0 ]
+	take_over
+	ended "$old"
+	unchanged
+}
+
 @test "a taker that stalls: clients wait, not for long, and nobody else takes over" {
 	first_start -p 80
 	published 80

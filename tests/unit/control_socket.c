@@ -158,6 +158,33 @@ static void test_put_back(void **state)
 	assert_int_equal(inode(), 0);
 }
 
+/* A kill, before the exchange and after it, and a start in the same way after that. */
+static void test_restored(void **state)
+{
+	struct control_socket old, new;
+
+	open_both(&old, &new);
+	control_socket_restore(&old);
+	assert_int_equal(access(new.beside, F_OK), -1);
+	assert_int_equal(inode(), old.ino);
+	fd_close(new.fd);
+	assert_int_equal(control_socket_open_beside(&new, path, NULL), 0);
+	assert_int_equal(control_socket_replace(&new, NULL), 0);
+	fd_close(new.fd);
+	control_socket_restore(&old);
+	assert_int_equal(inode(), old.ino);
+	assert_int_equal(access(new.beside, F_OK), -1);
+	/* one that lives takes nothing back, nor away, then */
+	assert_int_equal(control_socket_open_beside(&new, path, NULL), 0);
+	control_socket_restore(&old);
+	assert_int_equal(control_socket_replace(&new, NULL), -ENOENT);
+	control_socket_close(&new);
+	assert_int_equal(inode(), old.ino);
+	control_socket_restore(&old);
+	control_socket_close(&old);
+	assert_int_equal(inode(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_nuisance),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_put_back),
+		cmocka_unit_test(test_restored),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

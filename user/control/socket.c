@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -126,19 +127,29 @@ int control_socket_open(struct control_socket *s, const char *path, struct error
 	return r < 0 ? r : open_at(s, &sa, err);
 }
 
-int control_socket_open_beside(struct control_socket *s, const char *path, struct error *err)
+/* Both sides know this name: by the inode that the old one's file has. */
+static void name_beside(const char *path, ino_t old, char beside[PATH_MAX])
 {
 	const char *end = strrchr(path, '/');
+
+	snprintf(beside, PATH_MAX, "%.*s.%jx~", end ? (int)(end - path) + 1 : 0, path,
+		 (uintmax_t)old);
+}
+
+int control_socket_open_beside(struct control_socket *s, const char *path, struct error *err)
+{
 	char beside[PATH_MAX];
 	struct sockaddr_un sa;
+	struct stat old;
 	int r;
 
 	*s = (struct control_socket){ .fd = -1, .path = path };
 	r = set_path(&sa, path, err);
 	if (r < 0)
 		return r;
-	snprintf(beside, sizeof(beside), "%.*s.%x~", end ? (int)(end - path) + 1 : 0, path,
-		 (unsigned int)getpid());
+	if (lstat(path, &old) < 0)
+		return error_errno(err, -errno, "control socket %s", path);
+	name_beside(path, old.st_ino, beside);
 	r = set_path(&sa, beside, err);
 	if (r >= 0)
 		r = open_at(s, &sa, err);
@@ -170,14 +181,32 @@ void control_socket_settle(struct control_socket *s)
 	*s->beside = '\0';
 }
 
+static bool is_ours(const struct control_socket *s, const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino;
+}
+
+void control_socket_restore(const struct control_socket *s)
+{
+	char beside[PATH_MAX];
+	struct stat st;
+
+	name_beside(s->path, s->ino, beside);
+	if (is_ours(s, beside))
+		rename(beside, s->path);
+	else if (is_ours(s, s->path) && lstat(beside, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(beside);
+}
+
 void control_socket_close(struct control_socket *s)
 {
 	const char *at = *s->beside && !s->is_exchanged ? s->beside : s->path;
-	struct stat st;
 
 	if (s->fd < 0)
 		return;
-	if (lstat(at, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino) {
+	if (is_ours(s, at)) {
 		if (s->is_exchanged)
 			rename(s->beside, s->path);
 		else

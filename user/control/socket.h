@@ -35,10 +35,14 @@ int control_socket_open(struct control_socket *s, const char *path, struct error
  * control_socket_settle - the other file is not needed any more. Until then
  * control_socket_close() puts it back.
  * Return 0 or -errno with @err set.
+ *
+ * control_socket_restore - for who was to give up @path, and is not: whoever wanted
+ * it is gone, perhaps killed halfway, and could not tidy up.
  */
 int control_socket_open_beside(struct control_socket *s, const char *path, struct error *err);
 int control_socket_replace(struct control_socket *s, struct error *err);
 void control_socket_settle(struct control_socket *s);
+void control_socket_restore(const struct control_socket *s);
 
 /* control_socket_close - and remove the file; harmless when it is not open. */
 void control_socket_close(struct control_socket *s);

@@ -35,6 +35,7 @@ static void go_on(struct supervisor *s, const char *why)
 
 	log_warn("the other portshunt has not taken over: %s; this one goes on", why);
 	forget_taker(&s->hand_over);
+	control_socket_restore(&s->control.socket);
 	if (s->hand_over.is_paused && forwarder_tell(&s->forwarder, &request) < 0)
 		log_error("the forwarder does not answer");
 	s->hand_over.is_paused = false;
