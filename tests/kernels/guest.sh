@@ -25,7 +25,9 @@ mounts() {
 modules() {
 	ln -s "$(type -P busybox)" /run/kernels/modprobe
 	echo /run/kernels/modprobe >/proc/sys/kernel/modprobe
+	# what is asked for by name only
 	/run/kernels/modprobe tun
+	/run/kernels/modprobe tcp_bbr
 	chmod 600 /dev/net/tun
 }
 
