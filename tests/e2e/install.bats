@@ -64,3 +64,15 @@ tree() {
 	[[ $output == *"nothing is installed in $root/usr/local"* ]]
 	diff <(echo "$before") <(tree)
 }
+
+@test "make install refuses a PREFIX without a slash, and takes an empty one" {
+	before=$(tree)
+	run build install DESTDIR="$root" PREFIX=usr/local
+	[ "$status" != 0 ]
+	[[ $output == *"PREFIX=usr/local: has to begin with a slash"* ]]
+	diff <(echo "$before") <(tree)
+	build install DESTDIR="$root" PREFIX=
+	"$root/bin/portshunt" --version
+	build uninstall DESTDIR="$root" PREFIX=
+	diff <(echo "$before") <(tree)
+}

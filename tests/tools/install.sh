@@ -11,10 +11,14 @@ set -euo pipefail
 action=$1 root=$2 prefix=${3%/}
 list=$root$prefix/share/portshunt/installed
 shift 3
+case $prefix in
+"" | /*) ;;
+*) echo "PREFIX=$prefix: has to begin with a slash" >&2; exit 1 ;;
+esac
 
 # make_dir - mkdir -p for $1, below $root, noting each directory that is new, outermost first.
 make_dir() {
-	[ -d "$root$1" ] && return
+	[ -d "$root$1/" ] && return
 	[ -z "$1" ] || make_dir "${1%/*}"
 	if [ -z "$1" ]; then mkdir -p "$root"; else mkdir "$root$1"; fi
 	created+=("dir $1/")
