@@ -78,11 +78,17 @@ $(O)/bpf/%.lskel.h: $(O)/bpf/%.bpf.o
 
 $(O)/user/datapath/shunt.o $(O)/user/datapath/sockmap.o: $(SKELS)
 
-# Everything is built again when the compiler or its flags change.
+# Everything is built again when the compiler or its flags change. It is also where a machine
+# without the libraries is noticed, before the compiler says so once for each file.
+HEADERS := stdio.h json-c/json.h cap-ng.h seccomp.h $(if $(BPF_ON),bpf/bpf.h)
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' >$@
+	@echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' | cmp -s - $@ || { \
+		for h in $(HEADERS); do \
+			echo "#include <$$h>" | $(CC) $(CPPFLAGS) -E -x c - >/dev/null 2>&1 || \
+				{ echo "$(CC) does not find $$h: sudo make $(if $(BPF_ON),,BPF=0 )deps" >&2; exit 1; }; \
+		done; \
+		echo '$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)' >$@; }
 
 $(UNIT): %: %.o $(LIB_OBJS)
 $(UNIT): LDLIBS_ALL += -lcmocka
@@ -173,6 +179,7 @@ run-fuzz: $(FUZZ:%=%_fuzz.o) $(LIB_OBJS)
 
 $(O)/man/%.gz: user/man/%.scd
 	@mkdir -p $(@D)
+	@command -v scdoc >/dev/null || { echo "scdoc is missing: sudo make deps" >&2; exit 1; }
 	$(Q)scdoc <$< | gzip -9n >$@
 
 install: all $(MAN) ## copy to DESTDIR and PREFIX
