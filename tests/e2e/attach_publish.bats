@@ -305,3 +305,17 @@ has_link_local() {
 	portshunt_stop TERM
 	[ "$status" = 0 ]
 }
+
+@test "the namespace that portshunt itself is in: a warning, and a page from another port" {
+	netns_make
+	httpd 80 "$ns"
+	portshunt_start attach --netns "$ns" -p 80
+	published 80
+	not said "leads back to itself"
+	portshunt_stop TERM
+	wrap=(ip netns exec "$(basename "$ns")")
+	portshunt_start attach --netns "$ns" -p 80
+	said "this network namespace is the one that portshunt is in: its ports are on this host already"
+	published 80
+	[ "$("${wrap[@]}" busybox wget -q -O - "http://127.0.0.1:$port/")" = "a page" ]
+}

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "supervisor/command.h"
 #include "supervisor/helpers.h"
+#include "supervisor/netns.h"
 #include "supervisor/publish.h"
 #include "supervisor/requests.h"
 #include "supervisor/slirp4netns/addresses.h"
@@ -63,6 +65,19 @@ static void tell_what_runs(const struct config *c, const struct addr *to4,
 		 uses_hostfwd(c) ? " by slirp4netns" : "");
 }
 
+/* A container of --network host has no namespace of its own; every connect would be another. */
+static void warn_of_circle(const struct supervisor *s)
+{
+	char ours[NETNS_NAME_MAX], theirs[NETNS_NAME_MAX];
+
+	netns_name(getpid(), ours);
+	netns_name(s->netns.process.pid, theirs);
+	if (*ours && strcmp(ours, theirs) == 0)
+		log_warn("this network namespace is the one that portshunt is in: its ports are on "
+			 "this host already, and one that is published under its own number "
+			 "leads back to itself");
+}
+
 static int start_forwarding(struct supervisor *s, struct error *err)
 {
 	struct forwarder_request request = { .type = FORWARDER_START };
@@ -71,6 +86,7 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	r = find_target(s, &request.start.target4, &request.start.target6, err);
 	if (r < 0)
 		return r;
+	warn_of_circle(s);
 	r = s->config->take_over ? take_over(s, &request, err) :
 				   forwarder_call(&s->forwarder, &request, NULL, 0, err);
 	if (r < 0)
