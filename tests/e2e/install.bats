@@ -76,3 +76,11 @@ tree() {
 	build uninstall DESTDIR="$root" PREFIX=
 	diff <(echo "$before") <(tree)
 }
+
+@test "make without the libraries says which one, and what installs it, before it compiles" {
+	run env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s -j2 -C "$BATS_TEST_DIRNAME/../.." \
+		O="$BATS_TEST_TMPDIR/build" CPPFLAGS=-nostdinc
+	[ "$status" != 0 ]
+	[[ ${lines[0]} == *" does not find stdio.h: sudo make deps" || ${lines[0]} == *" BPF=0 deps" ]]
+	[[ $output != *"  CC "* && $output != *"error:"* ]]
+}
