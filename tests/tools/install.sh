@@ -24,9 +24,21 @@ make_dir() {
 	created+=("dir $1/")
 }
 
+# keep_list - what was created is in the list, also when what comes next fails.
+keep_list() {
+	local line
+
+	[ -d "${list%/*}" ] && [ ${#created[@]} -gt 0 ] || return 0
+	touch "$list"
+	for line in "${created[@]}"; do
+		grep -qxF -- "$line" "$list" || echo "$line" >>"$list"
+	done
+}
+
 case $action in
 install)
 	created=()
+	trap keep_list EXIT
 	make_dir "$prefix/share/portshunt"
 	while [ $# -gt 0 ]; do
 		make_dir "$(dirname "$prefix/$3")"
@@ -37,10 +49,6 @@ install)
 		fi
 		created+=("file $prefix/$3")
 		shift 3
-	done
-	touch "$list"
-	for line in "${created[@]}"; do
-		grep -qxF -- "$line" "$list" || echo "$line" >>"$list"
 	done
 	;;
 uninstall)
