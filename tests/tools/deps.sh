@@ -18,7 +18,7 @@ declare -A packages=(
 	[test]="bats iproute2 libcmocka-dev perl procps util-linux"
 	[servers]="apache2-utils curl nginx-light openssl postgresql redis-server redis-tools wrk"
 	[docker]="busybox-static docker.io iptables"
-	[podman]="busybox-static containernetworking-plugins iptables netavark podman runc slirp4netns uidmap"
+	[podman]="aardvark-dns busybox-static containernetworking-plugins iptables netavark podman runc slirp4netns uidmap"
 	[install]="scdoc"
 	[kernels]="busybox|busybox-static qemu-system-x86"
 	[fuzz]="clang libclang-rt-14-dev"
@@ -47,8 +47,11 @@ if ! command -v apt-get >/dev/null; then
 fi
 if [ "$(id -u)" != 0 ]; then
 	goal=deps
-	[[ " $* " != *" servers "* ]] || goal=check-servers
-	[[ " $* " != *" docker "* ]] || goal=check-docker
+	for group in servers docker podman kernels; do
+		[[ " $* " != *" $group "* ]] || goal=check-$group
+	done
+	[[ " $* " != *" fuzz "* ]] || goal=fuzz
+	[ "${BPF:-1}" != 0 ] || goal="BPF=0 $goal"
 	echo "not installed: ${missing[*]}; install with: sudo make $goal" >&2
 	[ $needed = no ]
 	exit
