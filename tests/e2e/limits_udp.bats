@@ -78,3 +78,12 @@ silent() {
 at_least() {
 	[ "$(reached 2 udp_sessions)" -ge "$1" ]
 }
+
+@test "list shows the limits that a rule can reach" {
+	udp_start --control "$dir/control" --rule-limit udp-sessions=10,connections=5
+	"$PORTSHUNT" add --control "$dir/control" 7001 7002/tcp,udp >/dev/null
+	run "$PORTSHUNT" list --control "$dir/control"
+	[[ ${lines[1]} == "1 "*" udp "*" udp-sessions=10" && ${lines[1]} != *connections* ]]
+	[[ ${lines[2]} == "2 "*" connections=5,half-open=1024" ]]
+	[[ ${lines[3]} == "3 "*" connections=5,half-open=1024,udp-sessions=10" ]]
+}

@@ -57,13 +57,16 @@ static void format_container(const struct json *row, char text[CELL])
 	format_range(row, "container_port", "", text);
 }
 
+/* Those that can be reached: of a rule for UDP alone, half-open cannot. */
 static void format_limits(const struct json *row, char text[CELL])
 {
 	const struct json *list = json_get(row, "limits");
+	const char *protocols = json_string(json_get(row, "protocol"));
 	struct limits limits = { 0 };
 
 	for (int i = 0; i < LIMITS; i++)
-		limits.of[i] = (uint32_t)number_of(list, limit_keys[i]);
+		if (!protocols || strstr(protocols, i == LIMIT_UDP_SESSIONS ? "udp" : "tcp"))
+			limits.of[i] = (uint32_t)number_of(list, limit_keys[i]);
 	if (!*limits_format(&limits, text))
 		strcpy(text, "-");
 }
