@@ -23,7 +23,7 @@ verdict() {
 	fi
 }
 
-echo "1..9"
+echo "1..11"
 one='echo 1..2; echo "ok 1 - a"; echo "ok 2 - b # skip no busybox"'
 all='echo "1..0 # SKIP no kernel support"'
 verdict '' pass "one skipped test" <<<"$one"
@@ -34,5 +34,8 @@ verdict 1 pass "ordinary tests under STRICT" <<<'echo 1..10; seq -f "ok %.0f - s
 verdict 1 fail "a failed test under STRICT" <<<'echo 1..1; echo "not ok 1 - a"'
 verdict 1 fail "a bad exit status under STRICT" <<<'echo 1..1; echo "ok 1 - a"; exit 3'
 verdict '' fail "fewer tests than planned" <<<'echo 1..2; echo "ok 1 - a"'
+san='echo 1..1; echo "ok 1 - a # skip sanitized: b"'
+SAN='' verdict 1 fail "skipped for a sanitizer that is not there" <<<"$san"
+SAN=address verdict 1 pass "skipped for a sanitizer" <<<"$san"
 TEST_TIMEOUT=0.2 verdict '' fail "a test that hangs" <<<'echo 1..1; exec sleep 20'
 exit $failed

@@ -86,7 +86,7 @@ memory_limit() {
 }
 
 @test "memory: newcomers wait until there is some" {
-	[ -z "${SAN:-}" ] || skip "ASan has memory of its own"
+	[ -z "${SAN:-}" ] || skip "sanitized: ASan has memory of its own"
 	limits_start
 	servers_start 7000
 	clients first 7000 1
@@ -105,7 +105,7 @@ memory_limit() {
 }
 
 @test "memory: who is in loses no byte" {
-	[ -z "${SAN:-}" ] || skip "ASan has memory of its own"
+	[ -z "${SAN:-}" ] || skip "sanitized: ASan has memory of its own"
 	limits_start -p 7001 -p 7002
 	servers_start 7000
 	transfers_start

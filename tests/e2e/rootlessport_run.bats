@@ -70,7 +70,7 @@ resident_below() {
 }
 
 @test "what waits is small: 4 MB at most" {
-	[ -z "${SAN:-}" ] || skip "AddressSanitizer has memory of its own"
+	[ -z "${SAN:-}" ] || skip "sanitized: ASan has memory of its own"
 	config '' "$(mapping "$port" 80)"
 	helper_go
 	eventually 5 resident_below 4096
