@@ -56,6 +56,36 @@ teardown_file() { e2e_teardown_file; }
 	warned "--limit connections=6 is reached"
 }
 
+@test "a rule that is removed when it is its turn: it is the next one's" {
+	limits_start --limit connections=1 -p 7001
+	servers_start 7001
+	peer_start server server sink --stop-after 0 --control --netns "$ns" --port 7000
+	peer_start first client exchange --send 1000 --finish shutdown 127.0.0.1 "$port7000"
+	connections_are() { [ "$("$PORTSHUNT" list --control "$dir/control" | awk 'NR == 2 { print $5 }')" = "$1" ]; }
+	eventually 5 connections_are 1
+	for n in 7000 7001; do
+		to=port$n
+		peer_start "at-$n" client hold --control 127.0.0.1 "${!to}"
+		peer_read "at-$n"
+		waits() { [ "$(reached total connections)" = "$1" ]; }
+		eventually 5 waits $((n - 6999))
+	done
+	# the end of the first one, and then the removal, are found in one turn
+	forwarder=$(pid_of @forwarder)
+	fds=$(find "/proc/$portshunt_pid/fd" | wc -l)
+	kill -STOP "$forwarder"
+	stopped() { grep -q '^State:.T' "/proc/$forwarder/status"; }
+	eventually 5 stopped
+	peer_kill server
+	"$PORTSHUNT" remove --control "$dir/control" --id 1 3>&- &
+	removing=$!
+	asked_to() { [ "$(find "/proc/$portshunt_pid/fd" | wc -l)" -gt "$fds" ]; }
+	eventually 5 asked_to
+	kill -CONT "$forwarder"
+	wait $removing
+	eventually 5 answered at-7001 1 0
+}
+
 @test "connections of a range of ports are counted together" {
 	limits_began=$SECONDS
 	netns_make

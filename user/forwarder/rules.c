@@ -86,6 +86,8 @@ static void stop_listening(struct rule *rule)
 	udp_forget(rule->forwarder, rule, AF_UNSPEC);
 	while ((udp = LIST_FIRST(&rule->udp_listeners)))
 		udp_listener_free(udp);
+	/* it may have been one of these listeners' turn: then it is the next one's */
+	gates_release(rule);
 }
 
 void rule_pair_new(struct rule *rule, struct pair *pair)
