@@ -185,6 +185,7 @@ teardown_file() { e2e_teardown_file; }
 	refused "remove what?" remove 80 --id 1
 	refused "--id \"x\" is not a number" remove --id x
 	refused "unknown option --drain" list --drain
+	refused "unknown option --rule-limit: portshunt list" list --rule-limit connections=5
 	refused "unknown option --nothing" stats --nothing
 	refused "option --id wants a value" remove --id
 	refused "what is \"x\"?" list x

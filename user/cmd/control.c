@@ -203,19 +203,28 @@ static int set_option(struct asked *a, int option, struct error *err)
 	}
 }
 
+static int unknown(const struct command *c, const char *dashes, const char *option,
+		   struct error *err)
+{
+	return error_set(err, -EINVAL, "unknown option %s%s: portshunt %s --help lists them",
+			 dashes, option, c->name);
+}
+
 static int parse(const struct command *c, int argc, char **argv, struct asked *a,
 		 struct error *err)
 {
-	int option, r = 0;
+	int option, r = 0, i = 0;
 
 	opterr = 0;
 	optind = 1;
-	while (r >= 0 && (option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+	while (r >= 0 && (option = getopt_long(argc, argv, ":h", long_options, &i)) != -1) {
 		if (option == ':')
 			return error_set(err, -EINVAL, "option %s wants a value", argv[optind - 1]);
-		if (option == '?' || (!strchr("cjh", option) && !strchr(c->options, option)))
-			return error_set(err, -EINVAL, "unknown option %s: portshunt %s --help "
-					 "lists them", argv[optind - 1], c->name);
+		if (option == '?')
+			return unknown(c, "", argv[optind - 1], err);
+		/* another command's */
+		if (!strchr("cjh", option) && !strchr(c->options, option))
+			return unknown(c, "--", long_options[i].name, err);
 		r = set_option(a, option, err);
 	}
 	if (r < 0 || a->help)
