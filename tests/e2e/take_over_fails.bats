@@ -230,8 +230,6 @@ step() {
 	refused_start "exclude each other" --network slirp4netns
 	refused_start '--drain-timeout "x" is not a number' --drain-timeout x
 	refused_start "--drain-timeout 604801: at most 604800" --drain-timeout 604801
-	run -125 "$PORTSHUNT" attach "${options[@]}" --drain-timeout 30
-	[[ $output == *"--drain-timeout is for the portshunt that is taken over from: it wants --take-over PATH" ]]
 	page_of() { control list | grep -c open; }
 	[ "$(page_of)" = 1 ]
 }

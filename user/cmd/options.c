@@ -213,7 +213,6 @@ static int set_drain_timeout(struct config *c, const char *text, struct error *e
 				 n, CONTROL_TIMEOUT_MAX);
 	if (r >= 0)
 		c->drain_timeout = (uint32_t)n;
-	c->has_drain_timeout = true;
 	return r;
 }
 

@@ -27,7 +27,6 @@ struct config {
 	const char *id;	    /* NULL: made from the process id */
 	const char *control; /* the path of the control socket; NULL: none */
 	const char *take_over; /* attach: the control socket of another; NULL: of none */
-	bool has_drain_timeout;
 	uint32_t drain_timeout; /* seconds */
 
 	enum datapath datapath;
