@@ -67,6 +67,7 @@ static int start_init(struct supervisor *s, int sockets_fd, struct error *err)
 	rd = fds[0];
 	wr = fds[1];
 	spec.wait_fd = rd;
+	spec.wake_fd = wr;
 	if (!is_privileged())
 		spec.namespaces |= CLONE_NEWUSER;
 	r = client_spawn(&s->netns, "@init", sockets_fd, &spec, err);

@@ -58,9 +58,12 @@ static void __attribute__((noreturn)) run_child(const struct process_spec *spec,
 	process_die_with_parent();
 	if (spec->own_group)
 		setpgid(0, 0);
-	/* end of file: the parent is gone, or gave up */
-	if (spec->wait_fd >= 0 && fd_read_all(spec->wait_fd, &byte, 1) != 1)
-		_exit(125);
+	if (spec->wait_fd >= 0) {
+		/* end of file: the parent gave up, or died before that first line */
+		close(spec->wake_fd);
+		if (fd_read_all(spec->wait_fd, &byte, 1) != 1)
+			_exit(125);
+	}
 	for (size_t i = 0; i < spec->n_fds; i++)
 		fd_set_cloexec(spec->fds[i], 0);
 	execve("/proc/self/exe", argv, environ);
