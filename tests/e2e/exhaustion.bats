@@ -158,7 +158,8 @@ ports_left() {
 	ports_left 10
 	echo_start
 	clients_start 10
-	asked clients "ping 2000" "answered 10, silent 0, refused 0"
+	all_answer() { peer_ask clients "ping 500" && [ "$line" = "answered 10, silent 0, refused 0" ]; }
+	eventually 5 all_answer
 	peer_start others client udp-hold --connections 4 127.0.0.1 "$port"
 	peer_read others
 	asked others "ping 2000" "answered 4, silent 0, refused 0"
@@ -167,7 +168,6 @@ ports_left() {
 	asked clients "listen 200" "heard 6"
 	warned "warning: udp: 10 sessions are open, and none of the container's ports is left"
 	ports_left 1000
-	all_answer() { peer_ask clients "ping 500" && [ "$line" = "answered 10, silent 0, refused 0" ]; }
 	eventually 5 all_answer
 	asked others "ping 2000" "answered 4, silent 0, refused 0"
 }
