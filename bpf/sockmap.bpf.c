@@ -10,6 +10,11 @@
  * received them, its window closes as it would without us, and user space
  * moves them. It also lets nothing overtake those bytes.
  *
+ * It is given each segment as it was queued, and that may begin with bytes
+ * that came before: a retransmission that was joined with what followed it
+ * (tcp_data_queue(), "partial packet"). recv(2) would skip them, by their
+ * numbers; tcp_read_skb() does not. So they are cut off here.
+ *
  * The queue before the target is also the one in which bytes wait that are
  * passed on the target itself, uncharged. That is why it has to be short: a
  * backlog that waits for a reader would make the other direction unbounded.
@@ -97,11 +102,56 @@ static __always_inline int has_room(const struct sockmap_flow *flow, const struc
 	return queued + len + 128 < sndbuf - sndbuf / 4 || queued < sndbuf / 4;
 }
 
+/* The number of the first byte that was not seen. */
+static __always_inline __u32 next_seq(const struct sockmap_flow *flow)
+{
+	return flow->first_seq + (__u32)(flow->redirected + flow->passed);
+}
+
+/*
+ * How many of this segment's bytes were seen before, or -1: some are missing.
+ * cb[] is the kernel's own here (struct sk_skb_cb of linux/skmsg.h), and nobody
+ * has written to it since TCP did: struct tcp_skb_cb begins with the numbers of
+ * the first byte and of the one behind the last, or behind the FIN.
+ */
+static __always_inline int count_seen(const struct sockmap_flow *flow,
+				      const struct __sk_buff *skb)
+{
+	__u32 begins = skb->cb[0], ends = skb->cb[1];
+	int seen = (int)(next_seq(flow) - begins);
+
+	if (ends - begins - skb->len > 1 || seen < 0)
+		return -1;
+	return seen < (int)skb->len ? seen : (int)skb->len;
+}
+
+/* The most that sk_skb_adjust_room() takes, and as often as six segments on lo need. */
+#define CUT_MAX 4095
+#define CUTS 96
+
+/*
+ * Cuts off the first @n bytes. Not to be left to user space: who reads too much
+ * is, for the kernel, ahead of what came, and is not told of as much to come.
+ * A function of its own, for the verifier to walk its loop once.
+ */
+__noinline int sockmap_cut(struct __sk_buff *skb, __u32 n)
+{
+	for (int i = 0; i < CUTS && n; i++) {
+		__u32 part = n < CUT_MAX ? n : CUT_MAX;
+
+		/* it makes them linear: memory */
+		if (bpf_skb_adjust_room(skb, -(__s32)part, 0, 0) < 0)
+			break;
+		n -= part;
+	}
+	return n ? -1 : 0;
+}
+
 /* Is the urgent byte among the @len bytes that come next? */
 static __always_inline int meets_urgent(struct sockmap_flow *flow, struct tcp_sock *tcp,
 					__u32 len)
 {
-	__u32 next = flow->first_seq + (__u32)(flow->redirected + flow->passed);
+	__u32 next = next_seq(flow);
 	__u32 urgent = tcp->urg_seq;
 
 	if (!tcp->urg_data || urgent == flow->urgent_seq || urgent - next >= len)
@@ -121,6 +171,7 @@ int sockmap_verdict(struct __sk_buff *skb)
 	struct target t = {};
 	__u32 *found, index, len = skb->len;
 	__u64 passed;
+	int seen;
 
 	/* a FIN that comes alone: redirected it would be an error of the target */
 	if (!len)
@@ -140,7 +191,13 @@ int sockmap_verdict(struct __sk_buff *skb)
 		flow->first_seq = tcp->copied_seq;
 		flow->urgent_seq = flow->first_seq - 1;
 	}
-	if (meets_urgent(flow, tcp, len) || !flow->has_target ||
+	seen = count_seen(flow, skb);
+	if (seen < 0 || (seen && sockmap_cut(skb, (__u32)seen) < 0))
+		flow->broken = 1;
+	len = skb->len;
+	if (!len)
+		return SK_DROP;
+	if (meets_urgent(flow, tcp, len) || flow->broken || !flow->has_target ||
 	    !look_at_target(index, &t))
 		goto pass;
 	if (flow->spilling && flow->moved != flow->passed)

@@ -25,7 +25,8 @@ struct sockmap_flow {
 	__u32 has_target; /* there is one, and target_seq is set */
 	__u8 has_first;
 	__u8 spilling; /* passing, until user space has caught up */
-	__u8 unused[6];
+	__u8 broken;   /* bytes are missing, or some that came twice are still there */
+	__u8 unused[5];
 	/* written by user space */
 	__u64 moved; /* bytes of `passed` that are written to the target */
 };

@@ -36,8 +36,6 @@ known=(
 	"shunt*: recv of nothing, nonblocking" "tcp_bpf_recvmsg() says 0, not EAGAIN"
 	"shunt*: MSG_ZEROCOPY, set late, nonblocking" "the first send is completed twice"
 	"shunt*: write on after close, *" "one send may pass after the error, until it is handed on"
-	"sockmap: send, signals, *" "a segment that meets a full queue may come twice, on Linux 6.18"
-	"sockmap: send, stopped, *" "a segment that meets a full queue may come twice, on Linux 6.18"
 	"shunt*: kTLS, *, nonblocking" "the kernel refuses kTLS on a captured socket: EINVAL"
 )
 

@@ -60,6 +60,15 @@ static void forget(struct pair *pair)
 	pair->relay.waits = false;
 }
 
+/* Better no connection than a wrong one. */
+static int give_up(struct forwarder *f)
+{
+	if (log_allowed(&f->relays.limit))
+		log_warn("sockmap: the kernel has lost bytes, or has no memory to drop some that "
+			 "came twice: a connection is reset");
+	return -EBADMSG;
+}
+
 /* Returns 1 when nothing is left that was passed, 0 when it has to wait, or -errno. */
 static int move(struct pair *pair, struct flow *flow)
 {
@@ -76,6 +85,8 @@ static int move(struct pair *pair, struct flow *flow)
 		/* a full barrier against the verdict's: one sees the other's number */
 		__atomic_store_n(&k->moved, moved, __ATOMIC_SEQ_CST);
 		passed = __atomic_load_n(&k->passed, __ATOMIC_SEQ_CST);
+		if (k->broken)
+			return give_up(f);
 		if (passed == moved)
 			return 1;
 		/* what was redirected before it was passed goes before it */
