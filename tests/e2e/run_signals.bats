@@ -14,13 +14,17 @@ teardown_file() { e2e_teardown_file; }
 # signals and says so until SIGUSR2 comes.
 start_counter() {
 	cat >"$dir/count" <<-'END'
+		use POSIX;
 		$| = 1;
 		for my $name (qw(HUP INT QUIT TERM USR1)) {
 			$SIG{$name} = sub { $n{$name}++; print "$name $n{$name}\n" };
 		}
 		$SIG{USR2} = sub { $end = 1 };
+		# perl runs a handler later: one that came before a sleep would wait for its end
+		$all = POSIX::SigSet->new(SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2);
+		sigprocmask(SIG_BLOCK, $all, my $old = POSIX::SigSet->new);
 		print "counts\n";
-		select undef, undef, undef, 20 until $end;
+		sigsuspend($old) until $end;
 		exit 3;
 	END
 	(
