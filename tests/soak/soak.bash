@@ -4,7 +4,7 @@
 
 load ../e2e/lib
 
-datapaths=(${DATAPATHS:-splice shunt})
+datapaths=(${DATAPATHS:-splice sockmap shunt})
 [ "${BPF:-1}" != 0 ] || datapaths=(splice)
 
 remark() {
