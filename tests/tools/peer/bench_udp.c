@@ -28,13 +28,16 @@ static bool wait_readable(int fd, int ms)
 /* What is on its way arrives before what is asked behind it. */
 static struct bench_udp_tally ask(int fd, struct bench_udp_header *h)
 {
+	static uint64_t asked;
 	struct bench_udp_tally tally;
 
 	h->kind = BENCH_UDP_REPORT;
+	h->seq = ++asked;
 	for (int i = 0; i < ASK_TRIES; i++) {
 		send(fd, h, sizeof(*h), 0);
 		while (wait_readable(fd, ASK_MS))
-			if (recv(fd, &tally, sizeof(tally), 0) == sizeof(tally))
+			if (recv(fd, &tally, sizeof(tally), 0) == sizeof(tally) &&
+			    tally.asked == asked)
 				return tally;
 	}
 	die("the server does not answer");
@@ -50,14 +53,14 @@ static uint64_t drain(int fd, struct bench_udp_header *h, struct bench_udp_tally
 	ssize_t n;
 
 	h->kind = BENCH_UDP_SOURCE;
+	send(fd, h, sizeof(*h), 0);
 	while (got.kind != BENCH_UDP_SENT) {
-		if (!tally->received) {
-			if (++tries > ASK_TRIES)
+		if (!wait_readable(fd, ASK_MS)) {
+			if (!tally->received && ++tries > ASK_TRIES)
 				die("the server does not answer");
 			send(fd, h, sizeof(*h), 0);
-		}
-		if (!wait_readable(fd, tally->received ? -1 : ASK_MS))
 			continue;
+		}
 		n = recv(fd, buf, sizeof(buf), 0);
 		if (n < (ssize_t)sizeof(got))
 			continue;

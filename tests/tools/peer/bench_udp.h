@@ -14,8 +14,8 @@
 
 enum bench_udp_kind {
 	BENCH_UDP_DATA, /* number `seq` of the run */
-	BENCH_UDP_REPORT, /* the client asks, the server answers with `tally` */
-	BENCH_UDP_SOURCE, /* the server sends `size` bytes at a time for `ms` */
+	BENCH_UDP_REPORT, /* the client asks as `seq`, the server answers with `tally` */
+	BENCH_UDP_SOURCE, /* the server sends `size` bytes at a time for `ms`, once a run */
 	BENCH_UDP_SENT, /* the server has sent `seq` of them */
 };
 
@@ -23,6 +23,7 @@ enum bench_udp_kind {
 struct bench_udp_tally {
 	uint64_t received, bytes, disorder; /* not larger than the one before it */
 	uint64_t wrong; /* not of the size that was sent */
+	uint64_t asked; /* as which it answers: one may have been asked twice */
 };
 
 struct bench_udp_header {

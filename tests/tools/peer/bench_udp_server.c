@@ -2,6 +2,7 @@
 #include "bench_udp.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,18 +52,26 @@ uint64_t bench_udp_flood(int fd, struct bench_udp_header *h, const void *to, uns
 	return sent;
 }
 
-struct server {
-	int fd;
-	uint64_t run, last;
-	struct bench_udp_tally tally;
-};
-
 struct source {
 	int fd;
 	struct bench_udp_header header;
 	struct sockaddr_storage to;
 	socklen_t to_len;
+	atomic_bool done; /* header is what the client is told then */
 };
+
+struct server {
+	int fd;
+	uint64_t run, last;
+	struct bench_udp_tally tally;
+	struct source *source; /* stays: its thread may outlast the run */
+};
+
+static void tell_sent(const struct source *s)
+{
+	sendto(s->fd, &s->header, sizeof(s->header), 0, (const struct sockaddr *)&s->to,
+	       s->to_len);
+}
 
 static void *source_thread(void *arg)
 {
@@ -70,13 +79,12 @@ static void *source_thread(void *arg)
 
 	s->header.seq = bench_udp_flood(s->fd, &s->header, &s->to, s->to_len);
 	s->header.kind = BENCH_UDP_SENT;
-	/* one may be lost behind so many others */
+	atomic_store(&s->done, true);
+	/* one may be lost behind so many others; when all are, the client asks */
 	for (int i = 0; i < 5; i++) {
 		wait_until(now_ns() + 20000000);
-		sendto(s->fd, &s->header, sizeof(s->header), 0, (struct sockaddr *)&s->to,
-		       s->to_len);
+		tell_sent(s);
 	}
-	free(s);
 	return NULL;
 }
 
@@ -87,6 +95,7 @@ static void start_source(struct server *s, const struct bench_udp_header *h,
 	pthread_t thread;
 
 	*source = (struct source){ .fd = s->fd, .header = *h, .to = *from, .to_len = len };
+	s->source = source;
 	if (pthread_create(&thread, NULL, source_thread, source))
 		die("cannot start a thread for datagrams");
 	pthread_detach(thread);
@@ -104,15 +113,23 @@ static void serve(struct server *s, const unsigned char *buf, size_t len,
 		return;
 	if (h.run != s->run && h.kind != BENCH_UDP_REPORT)
 		*s = (struct server){ .fd = s->fd, .run = h.run };
-	else if (h.kind == BENCH_UDP_SOURCE)
-		return; /* asked again */
-	if (h.kind == BENCH_UDP_DATA)
+
+	switch (h.kind) {
+	case BENCH_UDP_DATA:
 		bench_udp_count(&s->tally, &h, len, &s->last);
-	else if (h.kind == BENCH_UDP_REPORT)
+		break;
+	case BENCH_UDP_REPORT:
+		s->tally.asked = h.seq;
 		sendto(s->fd, &s->tally, sizeof(s->tally), 0, (const struct sockaddr *)from,
 		       from_len);
-	else if (h.kind == BENCH_UDP_SOURCE && h.size <= UDP_SIZE_MAX && h.size >= sizeof(h))
-		start_source(s, &h, from, from_len);
+		break;
+	case BENCH_UDP_SOURCE:
+		if (!s->source && h.size <= UDP_SIZE_MAX && h.size >= sizeof(h))
+			start_source(s, &h, from, from_len);
+		else if (s->source && atomic_load(&s->source->done))
+			tell_sent(s->source);
+		break;
+	}
 }
 
 static void *server_thread(void *arg)
