@@ -225,7 +225,7 @@ portshunt_start() {
 			>"$dir/portshunt.out" 2>"$dir/portshunt.err" </dev/null
 	) &
 	portshunt_pid=$!
-	IFS= read -r -n 1 -t 30 ready <"$dir/ready" || true
+	IFS= read -r -n 1 -t $((30 * ${PATIENCE:-1})) ready <"$dir/ready" || true
 	if [ "$ready" != 1 ]; then
 		echo "portshunt $command $* did not become ready"
 		sed 's/^/portshunt said: /' "$dir/portshunt.err"
@@ -289,7 +289,7 @@ peer_start() {
 	exec {fd}<"$dir/$name.out"
 	peer_out[$name]=$fd
 	[ "$side" = server ] || return 0
-	if ! IFS= read -r -t 30 "peer_port[$name]" <"$dir/$name.ready"; then
+	if ! IFS= read -r -t $((30 * ${PATIENCE:-1})) "peer_port[$name]" <"$dir/$name.ready"; then
 		echo "peer $* does not listen"
 		cat "$dir/$name.err"
 		return 1
@@ -303,7 +303,7 @@ peer_tell() {
 
 # peer_read NAME - sets $line to the next line that the peer prints.
 peer_read() {
-	IFS= read -r -t 60 -u "${peer_out[$1]}" line && return
+	IFS= read -r -t $((60 * ${PATIENCE:-1})) -u "${peer_out[$1]}" line && return
 	echo "peer $1 said nothing more"
 	cat "$dir/$1.err"
 	return 1
@@ -376,7 +376,8 @@ user_need() {
 	fi
 	user_wrap=(setpriv --reuid pstest --regid pstest --init-groups env -i
 		PATH="$PATH" HOME="$E2E_DIR/home" XDG_RUNTIME_DIR="$E2E_DIR/runtime"
-		E2E_DIR="$E2E_DIR" TMPDIR=/tmp ${ASAN_OPTIONS:+ASAN_OPTIONS="$ASAN_OPTIONS"})
+		E2E_DIR="$E2E_DIR" TMPDIR=/tmp ${PATIENCE:+PATIENCE="$PATIENCE"}
+		${ASAN_OPTIONS:+ASAN_OPTIONS="$ASAN_OPTIONS"})
 }
 
 # as_user COMMAND... - after user_need. With portshunt_start or peer_start say

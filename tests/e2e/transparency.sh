@@ -106,14 +106,14 @@ in_host() {
 	nsenter --net="$outside" "$@"
 }
 
-# record DIR OPTION... - runs all cases.
+# record DIR OPTION... - runs all cases, with PATIENCE unless an OPTION says how much.
 record() {
 	local out=$1
 
 	shift
 	mkdir "$out"
 	in_host "$TWIN" --netns "$inside" --out "$out" --port 7000 --host-port 8000 --jobs "$JOBS" \
-		--families "$families" "${only[@]}" "$@"
+		--families "$families" --patience $((5000 * ${PATIENCE:-1})) "${only[@]}" "$@"
 }
 
 # reason_of "WAY: CASE, MODE" - sets $reason when the difference is known.

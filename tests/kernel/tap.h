@@ -16,8 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/patience.h"
+
 /* Seconds after which a call or a wait that hangs ends the program. */
-#define TAP_DEADLINE 60
+#define TAP_DEADLINE (60 * patience())
 
 static unsigned int tap_n, tap_failed;
 static const char *tap_waits_for = "a system call";

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/patience.h"
+
 static void complain(const char *fmt, va_list ap, int e)
 {
 	char text[512];
@@ -138,7 +140,7 @@ void watchdog_start(double seconds)
 
 	if (seconds <= 0)
 		return;
-	arg = seconds;
+	arg = seconds * patience();
 	r = pthread_create(&thread, NULL, watchdog, &arg);
 	if (r)
 		die("cannot start the watchdog thread: %s", strerror(r));

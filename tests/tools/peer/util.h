@@ -45,7 +45,7 @@ static inline uint64_t random_next(uint64_t *state)
 
 /*
  * watchdog_start - the program ends with EXIT_DEADLINE and the line that
- * watchdog_expect() left, @seconds from now; 0: never.
+ * watchdog_expect() left, @seconds from now, PATIENCE times that; 0: never.
  */
 void watchdog_start(double seconds);
 
