@@ -126,7 +126,8 @@ idle() {
 	[ "$line" = "answered $count, silent 0" ] || { echo "$line"; false; }
 	peer_stdin_eof client
 	peer_wait client
-	eventually 1.5 near_start || { echo "$fds_before fds before, $(forwarder_fds) after"; false; }
+	# a deadline: nothing in the program waits before it closes them
+	eventually 10 near_start || { echo "$fds_before fds before, $(forwarder_fds) after"; false; }
 	peer_wait server
 	[ "$output" = "open: 0, eof: $count, reset: 0" ]
 	[ "$(our_pids | xargs)" = "$processes" ]
@@ -141,6 +142,8 @@ idle() {
 }
 
 @test "no file descriptors left: what is open goes on, new clients wait, one line says so" {
+	local began=$SECONDS
+
 	wrap=(prlimit --nofile=300:300)
 	attach_start -p 7001
 	wrap=()
@@ -188,7 +191,10 @@ idle() {
 	peer_ask crowd status
 	[[ $line == *"eof: 0, reset: 0" ]]
 	warnings=$(grep -c 'warning: .*too many open files' "$dir/portshunt.err" || true)
-	[ "$warnings" = 1 ] || { echo "$warnings warnings:"; cat "$dir/portshunt.err"; false; }
+	# one in ten seconds, which both clocks count whole: 10 may be 9 and a bit, and 9 of ours
+	most=$((1 + (SECONDS - began + 1) / 10))
+	[ "$warnings" -ge 1 ] && [ "$warnings" -le $most ] ||
+		{ echo "$warnings warnings, not 1 to $most:"; cat "$dir/portshunt.err"; false; }
 	for name in crowd first server; do
 		peer_stdin_eof $name
 		peer_wait $name
