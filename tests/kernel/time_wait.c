@@ -60,6 +60,9 @@ static long connect_once(const struct sockaddr_in *to, bool client_first)
 
 int main(void)
 {
+	long result = 0;
+	int tries;
+
 	if (own_network() < 0)
 		tap_skip_all("neither root nor user namespaces");
 	add_address(OTHER);
@@ -81,7 +84,10 @@ int main(void)
 	tap_is(connect_once(&other, true), 0, "one that the client closes first");
 	tap_is(connect_once(&other, true), -EADDRNOTAVAIL, "does not");
 	tap_is(connect_once(&at, true), 0, "nor one to 127.0.0.1");
-	tap_is(connect_once(&at, true), -EADDRNOTAVAIL, "at once");
+	/* Linux 6.1 compares whole seconds: when one has just begun, it can be had again */
+	for (tries = 0; tries < 5 && result == 0; tries++)
+		result = connect_once(&at, true);
+	tap_is(result, -EADDRNOTAVAIL, "at once");
 	WAIT_UNTIL(connect_once(&at, true) == 0);
 	tap_ok(true, "but after a second the port can be had again");
 	tap_is(connect_once(&other, true), -EADDRNOTAVAIL,
