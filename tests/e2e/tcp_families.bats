@@ -24,8 +24,9 @@ carried() {
 		peer_wait server
 		[ "$status" = 0 ]
 	done
-	peer_start server server rst "$2" --netns "$ns" --port 7000
-	peer_start client client sink "$3" "$port"
+	# not before the client knows that it is connected: its connect(2) may tell of a reset, too
+	peer_start server server rst --read 1 "$2" --netns "$ns" --port 7000
+	peer_start client client exchange --bytes 1 --finish hold "$3" "$port"
 	peer_wait client
 	[[ $output == *"recv: ECONNRESET"* ]]
 	peer_wait server
