@@ -34,7 +34,7 @@ udp_clients() {
 	[ "$(reached total udp_sessions)" = 0 ]
 	warned "rule 1, $port:7000/udp: --rule-limit udp-sessions=10 is reached"
 	# the container reaches the four, six of the ten, and all of the other rule
-	asked server tell "told 14"
+	told_ten_or_more
 	asked more "listen 200" "heard 4"
 	asked clients "listen 200" "heard 6"
 	asked other-server tell "told 20"

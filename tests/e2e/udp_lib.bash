@@ -43,6 +43,13 @@ asked() {
 	[ "$line" = "$3" ] || { echo "$1: $2: \"$line\" instead of \"$3\""; return 1; }
 }
 
+# told_ten_or_more - the server tells all whom it has heard of: ten that have a session, and
+# four that had to go, unless a new session got the port of one of them.
+told_ten_or_more() {
+	peer_ask server tell
+	[[ $line =~ ^told\ 1[0-4]$ ]] || { echo "server: $line"; return 1; }
+}
+
 # pid_of KIND - the process of ours that was started as that hidden command: @forwarder.
 pid_of() {
 	local pid

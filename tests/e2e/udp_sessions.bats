@@ -61,8 +61,10 @@ teardown_file() { e2e_teardown_file; }
 	# and what the container says then reaches nobody
 	asked server tell "told 5"
 	asked clients "listen 200" "heard 0"
+	# a new session may get the port of one that has ended
+	asked server forget "forgot 5"
 	asked clients "ping 2000" "answered 5, silent 0, refused 0"
-	asked server status "clients: 10, received: 10"
+	asked server status "clients: 5, received: 10"
 }
 
 @test "traffic one way only keeps a session, whichever way" {
@@ -98,7 +100,7 @@ teardown_file() { e2e_teardown_file; }
 	asked others "ping 2000" "answered 4, silent 0, refused 0"
 	[ "$(sessions)" = 10 ]
 	# the container reaches the four, and six of the ten
-	asked server tell "told 14"
+	told_ten_or_more
 	asked others "listen 200" "heard 4"
 	asked clients "listen 200" "heard 6"
 	[ "$(grep -c 'warning: --limit udp-sessions=10 is reached' "$dir/portshunt.err")" = 1 ]
