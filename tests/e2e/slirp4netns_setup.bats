@@ -160,10 +160,12 @@ fails() {
 		"$@" "127.0.0.1:$httpd_port:80"
 	fails "cannot publish [::1]:$((httpd_port + 1)):80/tcp: port_handler=slirp4netns forwards IPv4 only" \
 		"$@" "[::1]:$((httpd_port + 1)):80"
-	echo 'printf 1 >&4; exit 7' >"$dir/before"
+	# not before the byte is read and the pipe is closed: a death that is seen first is told otherwise
+	taken='trap "" PIPE; while printf 1 >&4; do sleep 0.01; done 2>/dev/null'
+	echo "$taken; exit 7" >"$dir/before"
 	fails "waiting for slirp4nets to create the api socket file $tmpdir/x1.net: slirp4netns exited with status 7" \
 		"$@" "$((httpd_port + 1)):80"
-	echo 'printf 1 >&4; kill -KILL $$' >"$dir/before"
+	echo "$taken; kill -KILL \$\$" >"$dir/before"
 	fails "waiting for slirp4nets to create the api socket file $tmpdir/x1.net: slirp4netns killed by signal 9" \
 		"$@" "$((httpd_port + 1)):80"
 }

@@ -51,7 +51,7 @@ filter() {
 # look for leaks of the same processes.
 case $1 in
 tests/e2e/run_* | tests/e2e/attach_* | tests/e2e/rootlessport_* | tests/e2e/docker_proxy.* | \
-	tests/e2e/auto* | tests/e2e/doctor.*)
+	tests/e2e/slirp4netns_setup.* | tests/e2e/auto* | tests/e2e/doctor.*)
 	[ -z "${SAN:-}" ] || export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 	;;
 esac
