@@ -127,7 +127,7 @@ connected() {
 	peer_start server server hold --control --connections 100 --netns "$ns" --port 7000
 	peer_start client client hold --control --connections 3 127.0.0.1 "$port"
 	peer_read client
-	peer_ask client "ping 300"
+	peer_ask client "ping 1500"
 	[ "$line" = "answered 2, silent 1" ]
 	peer_ask client "close 1"
 	peer_ask client "ping 5000"
