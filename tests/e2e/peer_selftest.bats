@@ -124,7 +124,7 @@ stopped_reader() {
 	peer_start server server sink --stall
 	exec {tcp}<>"/dev/tcp/127.0.0.1/${peer_port[server]}"
 	printf C >&$tcp
-	sleep 0.3
+	sleep 1 # it may see the first byte late
 	printf C >&$tcp
 	exec {tcp}>&-
 	peer_wait server
