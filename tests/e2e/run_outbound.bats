@@ -139,6 +139,8 @@ reaches_the_host() {
 	has_ipv6 || skip "this host has no IPv6"
 	free_port
 	httpd "[::1]:$port"
-	[ "$(fetch_from_host allow_host_loopback=true "[fd00::2]:$port")" = "a page" ]
+	# COMMAND is started without an IPv6 address when that takes longer than 500 ms
+	fetched() { [ "$(fetch_from_host allow_host_loopback=true "[fd00::2]:$port")" = "a page" ]; }
+	eventually 5 fetched
 	not fetch_from_host allow_host_loopback=true,enable_ipv6=false "[fd00::2]:$port"
 }
