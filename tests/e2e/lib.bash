@@ -194,6 +194,8 @@ netns_delete() {
 
 	left=$(ip netns pids "$1")
 	[ -z "$left" ] || kill -KILL $left 2>/dev/null || true
+	# the kernel takes its time for the rest, and the next test may choose the same subnet
+	ip -n "$1" link del eth0 2>/dev/null || true
 	ip netns delete "$1"
 }
 
