@@ -158,6 +158,8 @@ $(RUNS): export O := $(O)
 $(RUNS): export STRICT := $(STRICT)
 $(RUNS): export SAN := $(SAN)
 $(RUNS): export V := $(V)
+# deadlines of tests are so many times as long
+$(RUNS): export PATIENCE ?= $(if $(SAN),3,1)
 $(RUNS): all $(PEER)
 	@$(RUN) $(TESTS)
 

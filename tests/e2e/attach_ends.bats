@@ -27,11 +27,11 @@ killed() {
 	kill -KILL "$pid"
 	finish
 	[ "$status" = "$2" ]
-	[ "$took" -lt 1000 ]
+	soon
 	[ -z "${3:-}" ] || said "$3"
 	[ "$(wc -l <"$dir/portshunt.err")" = "$((1 + ($# > 2)))" ]
 	all_gone
-	not listening "$port"
+	closed "$port"
 }
 
 @test "SIGKILL of any of our processes" {
@@ -48,7 +48,8 @@ killed() {
 }
 
 @test "SIGKILL of any while slirp4netns starts" {
-	printf '#!/bin/sh\ncase $1 in --help) exec slirp4netns --help ;; esac\n: >%s\nexec sleep 60\n' \
+	# it goes at the end of fd 3, as the real one
+	printf '#!/bin/sh\ncase $1 in --help) exec slirp4netns --help ;; esac\n: >%s\nexec cat <&3\n' \
 		"$dir/starting" >"$dir/slirp4netns"
 	chmod +x "$dir/slirp4netns"
 	for who in supervisor forwarder netns; do
@@ -63,7 +64,7 @@ killed() {
 		process_of $who
 		kill -KILL "$pid"
 		finish
-		[ "$took" -lt 1000 ]
+		soon
 		if [ $who = supervisor ]; then
 			[ "$status" = 137 ]
 			[ ! -s "$dir/portshunt.err" ]
@@ -105,17 +106,20 @@ usleep() {
 	exec {writer}>&-
 	finish
 	[ "$status" = 0 ]
-	[ "$took" -lt 1000 ]
+	soon
 	run -0 timeout 5 cat <&"$connection"
 	[ -z "$output" ]
 	exec {connection}>&-
 	[ "$(wc -l <"$dir/portshunt.err")" = 1 ]
 	all_gone
-	not listening "$port"
+	closed "$port"
 }
 
 @test "an --exit-fd that has ended before: 0 at once" {
-	run -0 "$PORTSHUNT" attach --netns "$ns" --exit-fd 8 -p 80 8< <(:)
+	exec {ended}< <(:)
+	wait $!
+	run -0 "$PORTSHUNT" attach --netns "$ns" --exit-fd "$ended" -p 80
+	exec {ended}<&-
 	[ -z "$output" ]
 	all_gone
 }

@@ -69,7 +69,7 @@ serves_by_pid_and_path() {
 	kill -KILL "$pid"
 	finish
 	[ "$status" = 0 ]
-	[ "$took" -lt 1000 ]
+	soon
 	said "process $pid ended"
 	all_gone
 	not listening "$port"
@@ -94,7 +94,7 @@ serves_by_pid_and_path() {
 		"echo up >$dir/up; exec busybox httpd -f -p 80 -h $dir/www" 3>&- 2>/dev/null &
 	ends_with_test+=($!)
 	eventually 10 test -s "$dir/up"
-	process_marked busybox
+	eventually 5 process_marked busybox # it was the shell that said so
 	eventually 5 inside_listens
 	portshunt_start attach --pid "$pid" -p 80
 	published 80

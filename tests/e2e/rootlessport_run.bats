@@ -111,7 +111,7 @@ resident_below() {
 		helper_wait
 		[ "$status" != 0 ]
 		all_gone
-		not listening "$port"
+		closed "$port"
 	done
 	# the file that the killed one left is replaced
 	helper_go

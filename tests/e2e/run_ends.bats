@@ -26,11 +26,11 @@ killed() {
 	kill -KILL "$pid"
 	finish
 	[ "$status" = "$2" ]
-	[ "$took" -lt 1000 ]
+	soon
 	[ -z "${3:-}" ] || said "$3"
 	[ "$(wc -l <"$dir/portshunt.err")" = "$((lines + ($# > 2)))" ]
 	all_gone
-	not listening "$port"
+	closed "$port"
 }
 
 every_one_killed() {
@@ -59,9 +59,9 @@ every_one_killed() {
 	all_gone
 }
 
-# start_slowly - with a slirp4netns that is never ready
+# start_slowly - with a slirp4netns that is never ready, and goes at the end of fd 3 as the real one
 start_slowly() {
-	printf '#!/bin/sh\ncase $1 in --help) exec slirp4netns --help ;; esac\n: >%s\nexec sleep 60\n' \
+	printf '#!/bin/sh\ncase $1 in --help) exec slirp4netns --help ;; esac\n: >%s\nexec cat <&3\n' \
 		"$dir/starting" >"$dir/slirp4netns"
 	chmod +x "$dir/slirp4netns"
 	rm -f "$dir/starting"
@@ -83,12 +83,12 @@ killed_at_start() {
 	kill -KILL "$pid"
 	finish
 	[ "$status" = "$2" ]
-	[ "$took" -lt 1000 ]
+	soon
 	[ -z "${3:-}" ] || said "$3"
 	[ "$(wc -l <"$dir/portshunt.err")" = "$(($# > 2))" ]
 	[ ! -s "$dir/portshunt.out" ]
 	all_gone
-	not listening "$port"
+	closed "$port"
 }
 
 every_one_killed_at_start() {
@@ -100,7 +100,7 @@ every_one_killed_at_start() {
 @test "SIGKILL of any while slirp4netns starts" {
 	every_one_killed_at_start
 	start_slowly
-	eventually 5 process_marked sleep # that is what it has become
+	eventually 5 process_marked cat # that is what it has become
 	kill -KILL "$pid"
 	finish
 	[ "$status" = 125 ]
@@ -121,6 +121,8 @@ every_one_killed_at_start() {
 		wait $! || true
 	done 2>/dev/null
 	all_gone
+	# the log has its name from one system call to the next; the next start with that id takes it
+	rm -f "$tmpdir"/slirp4netns-*.log
 }
 
 usleep() {
@@ -148,7 +150,7 @@ usleep() {
 	finish
 	[ "$status" = 125 ]
 	[ "$took" -ge 4900 ]
-	[ "$took" -lt 6000 ]
+	[ "$took" -lt $((5000 + 1000 * ${PATIENCE:-1})) ]
 	[ "$(<"$dir/portshunt.out")" = $'ready\nasked' ]
 	all_gone
 }
@@ -161,7 +163,7 @@ usleep() {
 	kill -KILL "$pid"
 	finish
 	[ "$status" = 125 ]
-	[ "$took" -lt 1000 ]
+	soon
 	all_gone
 }
 
@@ -191,13 +193,13 @@ exit_fd_eof() {
 	exit_fd_eof
 	finish
 	[ "$status" = 0 ]
-	[ "$took" -lt 1000 ]
+	soon
 	# end of file, not a reset
 	run -0 timeout 5 cat <&"$connection"
 	[ -z "$output" ]
 	exec {connection}>&-
 	all_gone
-	not listening "$port"
+	closed "$port"
 }
 
 @test "the end of --exit-fd, and a COMMAND that does not care: within a second" {
@@ -206,7 +208,7 @@ exit_fd_eof() {
 	exit_fd_eof
 	finish
 	[ "$status" = 0 ]
-	[ "$took" -lt 1000 ]
+	soon
 	all_gone
 }
 

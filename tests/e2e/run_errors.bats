@@ -18,7 +18,7 @@ refused() {
 	timeout 10 "${wrap[@]}" "$PORTSHUNT" "$@" </dev/null >"$dir/out" 2>"$dir/err" 3>&- || status=$?
 	took=$(((${EPOCHREALTIME/./} - from) / 1000))
 	[ ! -s "$dir/out" ] || { cat "$dir/out"; return 1; }
-	if [[ $(cat "$dir/err") != portshunt:\ $text || $status != 125 || $took -ge ${within:-1000} ]]; then
+	if [[ $(cat "$dir/err") != portshunt:\ $text || $status != 125 || $took -ge $((${within:-1000} * ${PATIENCE:-1})) ]]; then
 		echo "portshunt $*"
 		printf 'expected: portshunt: %s\nstatus %s after %s ms, and: ' "$text" "$status" "$took"
 		cat "$dir/err"

@@ -65,11 +65,10 @@ process_marked() {
 	return 1
 }
 
-# all_gone - no process of ours, no COMMAND; within a second, for the death of a process is
-# asynchronous.
+# all_gone - no process of ours, no COMMAND; soon, for the death of a process is asynchronous.
 all_gone() {
-	eventually 1 nothing_runs || { echo "still there: $(our_pids)"; return 1; }
-	eventually 1 nothing_marked || { echo "still there: $(marked)"; return 1; }
+	eventually 5 nothing_runs || { echo "still there: $(our_pids)"; return 1; }
+	eventually 5 nothing_marked || { echo "still there: $(marked)"; return 1; }
 }
 
 # process_of forwarder|netns|init|slirp4netns|supervisor - sets $pid
@@ -105,6 +104,16 @@ finish() {
 	status=0
 	wait "$pid" || status=$?
 	took=$(((${EPOCHREALTIME/./} - from) / 1000))
+}
+
+# soon [MS] - it took less than that, 1000 ms; PATIENCE times as much on a slow machine
+soon() {
+	[ "$took" -lt $((${1:-1000} * ${PATIENCE:-1})) ] || { echo "it took $took ms"; return 1; }
+}
+
+# closed PORT - also after a SIGKILL: a process loses its exe first, then its sockets
+closed() {
+	eventually 2 not listening "$1"
 }
 
 # said TEXT - portshunt did, on stderr

@@ -44,6 +44,19 @@ counted() {
 	[ "$(tail -n 1 "$dir/out")" = "$1" ]
 }
 
+# digested NAME - supervisor and init have taken that signal. One more would merge with a copy that
+# is pending, and then COMMAND had one too few.
+digested() {
+	local bit=$((1 << ($(kill -l "$1") - 1))) who pending pid
+
+	for who in supervisor init; do
+		process_of $who || return
+		for pending in $(sed -n 's/^S[ih][gd]Pnd:[[:space:]]*/0x/p' "/proc/$pid/status"); do
+			((!(pending & bit))) || return
+		done
+	done
+}
+
 each_signal_once() {
 	local name
 
@@ -54,6 +67,8 @@ each_signal_once() {
 		# timeout(1), a shell's `kill %1`: COMMAND has it from the kernel
 		kill -$name "-$portshunt_pid"
 		counted "$name 2"
+		# which COMMAND said when it had its own, whether or not we had ours
+		eventually 5 digested $name
 		kill -$name "$portshunt_pid"
 		counted "$name 3"
 	done
@@ -106,9 +121,10 @@ each_signal_once() {
 	done
 }
 
-# A slirp4netns that says nothing, as long as the test wants.
+# A slirp4netns that says nothing, and goes when it is asked to, as the real one does: at the end
+# of fd 3.
 slow_slirp4netns() {
-	printf '#!/bin/sh\ncase $1 in --help) exec slirp4netns --help ;; esac\n: >%s\nexec sleep 60\n' \
+	printf '#!/bin/sh\ncase $1 in --help) exec slirp4netns --help ;; esac\n: >%s\nexec cat <&3\n' \
 		"$dir/starting" >"$dir/slow"
 	chmod +x "$dir/slow"
 	rm -f "$dir/starting"
@@ -135,7 +151,7 @@ start_slowly() {
 		kill -$name "$portshunt_pid"
 		finish
 		[ "$status" = $((128 + $(kill -l $name))) ]
-		[ "$took" -lt 1000 ]
+		soon
 		[ ! -s "$dir/out" ]
 		[ ! -s "$dir/portshunt.err" ]
 		not listening "$port"
@@ -152,7 +168,7 @@ start_slowly() {
 		kill -$name "$portshunt_pid"
 		finish
 		[ "$status" = 0 ]
-		[ "$took" -lt 1000 ]
+		soon
 		all_gone
 	done
 	[ "$(nsenter --net="$ns" cat /proc/sys/net/ipv6/conf/default/accept_dad)" = 1 ]
@@ -171,7 +187,7 @@ start_slowly() {
 	exec {writer}>&-
 	finish
 	[ "$status" = 0 ]
-	[ "$took" -lt 1000 ]
+	soon
 	[ ! -s "$dir/out" ]
 	exec {reader}<&-
 	all_gone
