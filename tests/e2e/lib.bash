@@ -93,7 +93,7 @@ nothing_runs() {
 leaks_check() {
 	local pid port failed=0
 
-	if ! eventually 3 nothing_runs; then
+	if ! eventually 10 nothing_runs; then
 		for pid in $(our_pids); do
 			echo "left behind: process $pid: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
 			kill -KILL "$pid" 2>/dev/null || true
