@@ -164,8 +164,9 @@ ports_left() {
 	peer_read others
 	asked others "ping 2000" "answered 4, silent 0, refused 0"
 	asked server tell "told 10"
-	asked others "listen 1000" "heard 4"
-	asked clients "listen 1000" "heard 6"
+	asked others "listen 3000 4" "heard 4"
+	asked clients "listen 3000 6" "heard 6"
+	asked clients "listen 100" "heard 0"
 	warned "warning: udp: 10 sessions are open, and none of the container's ports is left"
 	ports_left 1000
 	eventually 5 all_answer

@@ -35,10 +35,11 @@ udp_clients() {
 	warned "rule 1, $port:7000/udp: --rule-limit udp-sessions=10 is reached"
 	# the container reaches the four, six of the ten, and all of the other rule
 	told_ten_or_more
-	asked more "listen 200" "heard 4"
-	asked clients "listen 200" "heard 6"
+	asked more "listen 3000 4" "heard 4"
+	asked clients "listen 3000 6" "heard 6"
+	asked clients "listen 100" "heard 0"
 	asked other-server tell "told 20"
-	asked others "listen 200" "heard 20"
+	asked others "listen 3000 20" "heard 20"
 	# and those who had to go are served again
 	eventually 5 all_answer
 }
@@ -71,7 +72,7 @@ silent() {
 	silent $((first + 1)) 50
 	eventually 5 at_least 45
 	asked server tell "told 3"
-	asked clients "listen 200" "heard 3"
+	asked clients "listen 3000 3" "heard 3"
 	warned "rule 2, $first-$((first + 1)):7000-7001/udp: --rule-limit udp-sessions=8 is reached"
 }
 

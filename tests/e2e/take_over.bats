@@ -214,7 +214,7 @@ finished() {
 	ended "$old"
 	[ "$(ports)" = "$before" ]
 	asked server tell "told 100"
-	asked clients "listen 300" "heard 100"
+	asked clients "listen 3000 100" "heard 100"
 	asked clients "ping 5000" "answered 100, silent 0, refused 0"
 	[ "$(ports)" = "$before" ]
 	new_sessions_are() {

@@ -3,15 +3,18 @@
  * Many clients, each with a socket, of a udp-echo server. Says "holding N" and
  * does what it is told on stdin, one command at a time:
  *
- *   ping MS    a datagram from each, and its echo; waits until all have
- *              answered or none has for MS      answered N, silent M, refused K
- *   send       a datagram from each, no wait                          sent N
- *   listen MS  what comes, until nothing has for MS                   heard N
- *   close N    closes the N oldest                                    closed N
+ *   ping MS        a datagram from each, and its echo; waits until all have
+ *                  answered or were refused, or none has for MS
+ *                                         answered N, silent M, refused K
+ *   send           a datagram from each, no wait                  sent N
+ *   listen MS [N]  what comes, until N have heard something or nothing
+ *                  has come for MS                               heard N
+ *   close N        closes the N oldest                           closed N
  *
  * The end of stdin is the end.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -28,22 +31,31 @@
 struct holder {
 	unsigned int n, first; /* those from first to n are open */
 	int *fds;
-	bool *heard;
+	bool *heard, *told;
 	int epoll_fd;
 	unsigned int answered, refused;
+	unsigned int done; /* so many were answered or refused, or both */
 };
 
-static bool note(struct holder *h, unsigned int i)
+static void is_told(struct holder *h, unsigned int i)
+{
+	h->done += !h->told[i];
+	h->told[i] = true;
+}
+
+static void note(struct holder *h, unsigned int i)
 {
 	char buf[64];
 
-	if (recv(h->fds[i], buf, sizeof(buf), MSG_DONTWAIT) < 0) {
-		h->refused += errno == ECONNREFUSED;
-		return false;
+	if (recv(h->fds[i], buf, sizeof(buf), MSG_DONTWAIT) >= 0) {
+		h->answered += !h->heard[i];
+		h->heard[i] = true;
+	} else if (errno == ECONNREFUSED) {
+		h->refused++;
+	} else {
+		return;
 	}
-	h->answered += !h->heard[i];
-	h->heard[i] = true;
-	return true;
+	is_told(h, i);
 }
 
 /* Returns false when nothing came for @ms. */
@@ -70,8 +82,9 @@ static bool emit(struct holder *h, unsigned int i)
 
 static void clear(struct holder *h)
 {
-	h->answered = h->refused = 0;
+	h->answered = h->refused = h->done = 0;
 	memset(h->heard, 0, h->n * sizeof(*h->heard));
+	memset(h->told, 0, h->n * sizeof(*h->told));
 }
 
 static void ping(struct holder *h, int ms)
@@ -82,17 +95,17 @@ static void ping(struct holder *h, int ms)
 	for (unsigned int i = h->first; i < h->n; i++) {
 		emit(h, i);
 		sent++;
-		while (sent - h->answered >= PINGS_MAX && hear(h, ms))
+		while (sent - h->done >= PINGS_MAX && hear(h, ms))
 			;
 	}
-	while (h->answered < count && hear(h, ms))
+	while (h->done < count && hear(h, ms))
 		;
 	say("answered %u, silent %u, refused %u", h->answered, count - h->answered, h->refused);
 }
 
 static void obey(struct holder *h, const char *line)
 {
-	unsigned int value, done = 0;
+	unsigned int value, count = UINT_MAX, done = 0;
 
 	clear(h);
 	if (sscanf(line, "ping %u", &value) == 1) {
@@ -101,8 +114,8 @@ static void obey(struct holder *h, const char *line)
 		for (unsigned int i = h->first; i < h->n; i++)
 			done += emit(h, i);
 		say("sent %u", done);
-	} else if (sscanf(line, "listen %u", &value) == 1) {
-		while (hear(h, (int)value))
+	} else if (sscanf(line, "listen %u %u", &value, &count) >= 1) {
+		while (h->answered < count && hear(h, (int)value))
 			;
 		say("heard %u", h->answered);
 	} else if (sscanf(line, "close %u", &value) == 1) {
@@ -122,6 +135,7 @@ int udp_hold_client(const struct options *o)
 
 	h.fds = xalloc(h.n, sizeof(*h.fds));
 	h.heard = xalloc(h.n, sizeof(*h.heard));
+	h.told = xalloc(h.n, sizeof(*h.told));
 	h.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	for (unsigned int i = 0; i < h.n; i++) {
 		h.fds[i] = udp_connected(o, i);
