@@ -100,8 +100,9 @@ leaks_check() {
 		done
 		failed=1
 	fi
+	# a process that ends has no exe any more before its sockets are closed
 	for port in "${published_ports[@]}"; do
-		if listening "$port" || listening_udp "$port"; then
+		if ! eventually 3 not_listening "$port"; then
 			echo "left behind: port $port is listened on"
 			failed=1
 		fi
@@ -136,6 +137,11 @@ listening() {
 
 listening_udp() {
 	[ -n "$(ss -Huln "sport = :$1")" ]
+}
+
+# not_listening PORT - neither by TCP nor by UDP
+not_listening() {
+	[ -z "$(ss -Htuln "sport = :$1")" ]
 }
 
 # free_port [COUNT] - sets $port: the first of COUNT ports in a row on which nobody listens,

@@ -28,8 +28,9 @@ teardown_file() { e2e_teardown_file; }
 closed() {
 	peer_start closed client udp-hold --connections 5 "$@"
 	peer_read closed
-	for i in 1 2; do
-		asked closed "ping 300" "answered 0, silent 5, refused 5"
+	# one more refusal than datagrams is counted in the next round
+	for i in 1 2 3; do
+		asked closed "ping 3000" "answered 0, silent 5, refused 5"
 	done
 	peer_kill closed
 }
@@ -92,7 +93,7 @@ closed() {
 	portshunt_stop
 	[ "$status" = 0 ]
 	[ "$(sessions)" = 0 ]
-	! listening_udp "$port"
+	not_listening "$port"
 	# natively, nobody is there any more
 	peer_ask clients "ping 100"
 	[[ $line == "answered 0, silent 10, refused "* ]]
@@ -109,8 +110,9 @@ closed() {
 		wait "$portshunt_pid" || true
 		portshunt_pid=
 		eventually 3 nothing_runs
-		[ "$(sessions)" = 0 ]
-		! listening_udp "$port"
+		# it has no exe any more before its sockets are closed
+		eventually 3 sessions_are 0
+		eventually 3 not_listening "$port"
 		peer_kill clients
 		peer_kill server
 	done
