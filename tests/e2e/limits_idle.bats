@@ -110,7 +110,7 @@ idle_ends() {
 
 @test "3000 connections end together, and others carry on" {
 	[ "$(ulimit -Hn)" -ge 8000 ] || skip "the hard limit of open files is $(ulimit -Hn), not 8000"
-	limits_start --rule-limit idle-timeout=2 -p 7001
+	limits_start --rule-limit idle-timeout=4 -p 7001
 	servers_start 7000 7001
 	clients crowd 7000 3000
 	clients others 7001 1

@@ -26,11 +26,12 @@ teardown_file() { e2e_teardown_file; }
 	clients_start 10
 	asked clients "ping 2000" "answered 10, silent 0, refused 0"
 	asked server tell "told 10"
-	asked clients "listen 300" "heard 10"
+	asked clients "listen 3000 10" "heard 10"
 }
 
 @test "without a reply a session ends after --udp-timeout" {
-	udp_start --udp-timeout 1 --udp-timeout-stream 100
+	# long enough to be seen, on a slow machine as well
+	udp_start --udp-timeout 2 --udp-timeout-stream 100
 	# bound and silent, so that nothing is refused
 	peer_start server server sink --netns "$ns" --port 7001
 	perl -MSocket -e '
@@ -52,7 +53,7 @@ teardown_file() { e2e_teardown_file; }
 }
 
 @test "after a reply it ends after --udp-timeout-stream" {
-	udp_start --udp-timeout 100 --udp-timeout-stream 1
+	udp_start --udp-timeout 100 --udp-timeout-stream 2
 	echo_start
 	clients_start 5
 	asked clients "ping 2000" "answered 5, silent 0, refused 0"
@@ -68,19 +69,20 @@ teardown_file() { e2e_teardown_file; }
 }
 
 @test "traffic one way only keeps a session, whichever way" {
-	udp_start --udp-timeout 2 --udp-timeout-stream 2
+	udp_start --udp-timeout 3 --udp-timeout-stream 3
 	echo_start
 	clients_start 3
 	asked clients "ping 2000" "answered 3, silent 0, refused 0"
-	# 5 s, as long as the timeout twice over, of the container alone
-	for i in 1 2 3 4 5; do
+	# 7 s, as long as the timeout twice over, of the container alone
+	for i in {1..7}; do
 		asked server tell "told 3"
-		asked clients "listen 1000" "heard 3"
+		asked clients "listen 3000 3" "heard 3"
+		asked clients "listen 1000" "heard 0"
 	done
 	[ "$(sessions)" = 3 ]
 	# and of the clients alone
 	peer_kill server
-	for i in 1 2 3 4 5; do
+	for i in {1..7}; do
 		asked clients send "sent 3"
 		asked clients "listen 1000" "heard 0"
 	done
@@ -101,8 +103,9 @@ teardown_file() { e2e_teardown_file; }
 	[ "$(sessions)" = 10 ]
 	# the container reaches the four, and six of the ten
 	told_ten_or_more
-	asked others "listen 200" "heard 4"
-	asked clients "listen 200" "heard 6"
+	asked others "listen 3000 4" "heard 4"
+	asked clients "listen 3000 6" "heard 6"
+	asked clients "listen 100" "heard 0"
 	[ "$(grep -c 'warning: --limit udp-sessions=10 is reached' "$dir/portshunt.err")" = 1 ]
 }
 
