@@ -113,7 +113,7 @@ soon() {
 
 # closed PORT - also after a SIGKILL: a process loses its exe first, then its sockets
 closed() {
-	eventually 2 not listening "$1"
+	eventually 2 not_listening "$1"
 }
 
 # said TEXT - portshunt did, on stderr
