@@ -205,18 +205,17 @@ finished() {
 	published 7000 udp
 	echo_start
 	clients_start 100
-	ports() { nsenter --net="$ns" ss -Hun "dport = :7000" | awk '{ print $4 }' | sort; }
 	asked clients "ping 5000" "answered 100, silent 0, refused 0"
-	before=$(ports)
-	[ "$(wc -l <<<"$before")" = 100 ]
+	before=$(session_ports)
+	[ "$(uniq <<<"$before" | wc -l)" = 100 ]
 	take_over
 	said "took over 1 rule, 1 listener, 100 UDP sessions"
 	ended "$old"
-	[ "$(ports)" = "$before" ]
+	[ "$(session_ports)" = "$before" ]
 	asked server tell "told 100"
 	asked clients "listen 3000 100" "heard 100"
 	asked clients "ping 5000" "answered 100, silent 0, refused 0"
-	[ "$(ports)" = "$before" ]
+	[ "$(session_ports)" = "$before" ]
 	new_sessions_are() {
 		[ "$(nsenter --net="$ns" ss -Hun "dst = 127.0.0.2 and dport = :7000" | wc -l)" = "$1" ]
 	}

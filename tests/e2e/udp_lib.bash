@@ -64,6 +64,11 @@ sessions() {
 	nsenter --net="$ns" ss -Hun "dport = :7000" | wc -l
 }
 
+# session_ports - the own ports of those sockets, by which the container knows its clients
+session_ports() {
+	nsenter --net="$ns" ss -Hun "dport = :7000" | awk '{ print $(NF - 1) }' | sort
+}
+
 sessions_are() {
 	[ "$(sessions)" = "$1" ]
 }

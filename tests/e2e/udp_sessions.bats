@@ -73,20 +73,23 @@ teardown_file() { e2e_teardown_file; }
 	echo_start
 	clients_start 3
 	asked clients "ping 2000" "answered 3, silent 0, refused 0"
+	# new ones would have other ports
+	before=$(session_ports)
+	[ "$(uniq <<<"$before" | wc -l)" = 3 ]
 	# 7 s, as long as the timeout twice over, of the container alone
 	for i in {1..7}; do
 		asked server tell "told 3"
 		asked clients "listen 3000 3" "heard 3"
 		asked clients "listen 1000" "heard 0"
 	done
-	[ "$(sessions)" = 3 ]
+	[ "$(session_ports)" = "$before" ]
 	# and of the clients alone
 	peer_kill server
 	for i in {1..7}; do
 		asked clients send "sent 3"
 		asked clients "listen 1000" "heard 0"
 	done
-	[ "$(sessions)" = 3 ]
+	[ "$(session_ports)" = "$before" ]
 	echo_start
 	asked clients "ping 2000" "answered 3, silent 0, refused 0"
 	asked server status "clients: 3, received: 3"
