@@ -35,7 +35,7 @@ told_is() {
 	[ "$(cat "/proc/$proxy_pid/comm")" = portshunt ]
 	[ ! -e "/proc/$proxy_pid/task/$proxy_pid/fd/0" ] ||
 		[ "$(readlink "/proc/$proxy_pid/fd/0")" = /dev/null ]
-	! readlink "/proc/$proxy_pid"/fd/* | grep told
+	! readlink "/proc/$proxy_pid"/fd/* | grep told || return 1
 	grep -qE '^CapEff:\s0+$' "/proc/$proxy_pid/status"
 	grep -qE '^NoNewPrivs:\s1$' "/proc/$proxy_pid/status"
 }

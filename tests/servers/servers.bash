@@ -95,7 +95,7 @@ on_each_datapath() {
 		"$@"
 		portshunt_stop
 		[ "$status" = 0 ]
-		! grep -w error "$dir/portshunt.err"
+		! grep -w error "$dir/portshunt.err" || return 1
 	done
 }
 
