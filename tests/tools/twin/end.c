@@ -2,6 +2,8 @@
 #include "end.h"
 
 #include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -71,15 +73,18 @@ void meet(struct end *e)
 int wait_for(int fd, int events)
 {
 	struct pollfd pfd = { fd, (short)events, 0 };
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
 
 	while (poll(&pfd, 1, -1) < 0)
 		;
 	/*
-	 * A reset sets the error first and closes then (tcp_reset), and this may be
-	 * in between, on another CPU. MSG_ZEROCOPY's completions are POLLERR alone.
+	 * A reset sets the error, the state and the shutdown one after the other
+	 * (tcp_reset, tcp_done), on another CPU perhaps, and poll(2) takes no lock.
+	 * Who asks for TCP_INFO does, and sees all of it.
 	 */
-	for (int i = 0; i < 1000 && (pfd.revents & (POLLERR | POLLHUP)) == POLLERR; i++) {
-		sched_yield();
+	if (pfd.revents & (POLLERR | POLLHUP)) {
+		getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
 		poll(&pfd, 1, -1);
 	}
 	return pfd.revents;
