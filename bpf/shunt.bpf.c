@@ -28,6 +28,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define AF_INET6 10
 #define SOL_SOCKET 1
 #define SOL_TCP 6
+#define TCP_NOTSENT_LOWAT 25
 #define SO_SNDBUF 7
 #define SOCK_SNDBUF_LOCK 1
 #define SOCK_NOSPACE 2
@@ -120,6 +121,9 @@ static __always_inline int became_unsuitable(struct tcp_sock *s)
 	       (sk->__sk_common.skc_flags & (1UL << SOCK_ZEROCOPY));
 }
 
+/* The kernel shows a write in pieces of half a megabyte. */
+#define LONG_WRITE (256 << 10)
+
 SEC("sk_msg")
 int shunt_verdict(struct sk_msg_md *msg)
 {
@@ -146,6 +150,8 @@ int shunt_verdict(struct sk_msg_md *msg)
 		flow->evict = 1; /* these bytes wake the forwarder, which sees it */
 		return SK_PASS;
 	}
+	if (msg->size > LONG_WRITE && !flow->long_writes)
+		flow->long_writes = 1;
 	if (!flow->watched)
 		return SK_PASS;
 	relay = sender->relay;
@@ -287,20 +293,26 @@ out:
  *
  * A queue of megabytes, which a socket on loopback gets from the start, is
  * never empty again under a sender that is faster than the relay, so it would
- * never be in step.
+ * never be in step. TCP_NOTSENT_LOWAT keeps it short, and can be taken back,
+ * which SO_SNDBUF cannot (net.core.wmem_max).
  */
-#define SHORT_QUEUE 65536
+#define SHORT_QUEUE 32768
 
 static __always_inline void serve_sender(struct tcp_sock *s, __u32 ask)
 {
 	/* the kernel doubles what it is given: the value stays */
 	int sndbuf = ((struct sock *)s)->sk_sndbuf >> 1;
+	int lowat = SHORT_QUEUE, none = 0;
 
-	if (ask & SHUNT_ASK_SHRINK &&
-	    !(BPF_CORE_READ_BITFIELD((struct sock *)s, sk_userlocks) & SOCK_SNDBUF_LOCK) &&
-	    sndbuf > SHORT_QUEUE / 2)
-		sndbuf = SHORT_QUEUE / 2;
-	bpf_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+	if (ask & SHUNT_ASK_GROW) {
+		if (s->notsent_lowat == SHORT_QUEUE)
+			bpf_setsockopt(s, SOL_TCP, TCP_NOTSENT_LOWAT, &none, sizeof(none));
+	} else if (ask & SHUNT_ASK_SHRINK && !s->notsent_lowat &&
+		   !(BPF_CORE_READ_BITFIELD((struct sock *)s, sk_userlocks) & SOCK_SNDBUF_LOCK)) {
+		bpf_setsockopt(s, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+	}
+	if (ask & SHUNT_ASK_EDGE)
+		bpf_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
 }
 
 /*
@@ -351,7 +363,8 @@ int shunt_walk(struct bpf_iter__tcp *ctx)
 		return 0;
 	sender = bpf_sk_storage_get(&sender_of, tp, 0, 0);
 	if (sender) {
-		ask = take_ask(sender->slot, sender->id, SHUNT_ASK_EDGE | SHUNT_ASK_SHRINK);
+		ask = take_ask(sender->slot, sender->id,
+			       SHUNT_ASK_EDGE | SHUNT_ASK_SHRINK | SHUNT_ASK_GROW);
 		if (ask)
 			serve_sender(tp, ask);
 		return 0;

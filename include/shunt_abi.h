@@ -30,7 +30,8 @@ struct shunt_flow {
 	__u32 evict;	  /* set by the verdict: S became what is never captured */
 	__u32 captured;	  /* set by the capture: S is in `senders` */
 	__u32 watched;	  /* 0: nothing is redirected, so that bytes wake the forwarder */
-	__u64 unused;	  /* one flow, one cache line */
+	__u32 long_writes; /* set by the verdict: S writes very much at once */
+	__u32 unused;	  /* one flow, one cache line */
 };
 
 _Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree");
@@ -45,6 +46,7 @@ enum shunt_ask {
 	SHUNT_ASK_EDGE = 1,   /* wake S: an EPOLLOUT that it would not get */
 	SHUNT_ASK_SHRINK = 2, /* shorten its send queue, unless it chose the length */
 	SHUNT_ASK_FEW_SEGMENTS = 4, /* of T: that few are in flight at a time */
+	SHUNT_ASK_GROW = 8, /* let its send queue be as long as it was */
 };
 
 /* What the capture program returns. */

@@ -90,23 +90,14 @@ static void test_more(struct shunt *shunt)
 	end(&b);
 }
 
-static int sndbuf_of(int fd)
-{
-	socklen_t len = sizeof(int);
-	int value = 0;
-
-	MUST(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &len));
-	return value;
-}
-
-/* What a walk makes of the send queue of C. */
-static int shrunk(struct shunt *shunt, struct bench *b)
+/* What a walk makes of the limit of what waits unsent in C. */
+static int limited(struct shunt *shunt, struct bench *b, enum shunt_ask what)
 {
 	struct shunt_tools tools = shunt_tools(shunt);
 
-	tap_ok(shunt_ask(shunt, &b->pair.down, SHUNT_ASK_SHRINK), "a short queue is asked for");
+	tap_ok(shunt_ask(shunt, &b->pair.down, what), "a queue's length is asked for");
 	tap_ok(shunt_walk(&tools) > 0, "and made");
-	return sndbuf_of(C(b));
+	return get_option(C(b), IPPROTO_TCP, TCP_NOTSENT_LOWAT);
 }
 
 static void test_shrink(struct shunt *shunt)
@@ -116,14 +107,34 @@ static void test_shrink(struct shunt *shunt)
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	tap_is(shrunk(shunt, &b), 65536, "a sender's queue can be shortened");
-	tap_is(shrunk(shunt, &b), 65536, "once");
+	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 32768, "a sender's queue can be shortened");
+	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 32768, "once");
+	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 0, "and be as it was");
+	set_option(C(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 5000);
+	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 5000, "unless the application chose that");
+	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 5000, "which stays");
 	end(&b);
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
 	set_option(C(&b), SOL_SOCKET, SO_SNDBUF, 200000);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
-	tap_is(shrunk(shunt, &b), 400000, "unless the application chose its length");
+	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 0, "or its length");
+	end(&b);
+}
+
+static void test_long_writes(struct shunt *shunt)
+{
+	static char much[300000];
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	tap_is(RC(send(C(&b), much, 200000, MSG_DONTWAIT)), 200000, "a write of some length");
+	tap_ok(!shunt_writes_long(shunt, &b.pair.down), "is nothing to take note of");
+	tap_is(RC(recv(D(&b), much, 200000, MSG_WAITALL)), 200000, "it arrives");
+	tap_ok(send(C(&b), much, sizeof(much), MSG_DONTWAIT) > 0, "a longer one");
+	tap_ok(shunt_writes_long(shunt, &b.pair.down), "is");
 	end(&b);
 }
 
@@ -216,6 +227,7 @@ int main(void)
 	test_rescue(shunt);
 	test_room_told(shunt);
 	test_shrink(shunt);
+	test_long_writes(shunt);
 	test_blocking_recv(shunt);
 	shunt_close(shunt);
 	return tap_end();

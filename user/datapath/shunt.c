@@ -236,6 +236,11 @@ bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side)
 	return __atomic_load_n(&flow_of(s, side)->evict, __ATOMIC_RELAXED);
 }
 
+bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side)
+{
+	return __atomic_load_n(&flow_of(s, side)->long_writes, __ATOMIC_RELAXED);
+}
+
 bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side)
 {
 	return __atomic_load_n(&flow_of(s, side)->captured, __ATOMIC_RELAXED);

@@ -74,6 +74,9 @@ uint64_t shunt_redirected(const struct shunt *s, const struct shunt_side *side);
 bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side);
 void shunt_evict(struct shunt *s, const struct shunt_side *side);
 
+/* shunt_writes_long - did the sender of @side write hundreds of KiB at once? */
+bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side);
+
 /* shunt_is_captured - is the sender of @side in, and was not let go? */
 bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side);
 

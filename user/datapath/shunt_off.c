@@ -53,6 +53,11 @@ bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side)
 	return false;
 }
 
+bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side)
+{
+	return false;
+}
+
 bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side)
 {
 	return false;

@@ -25,6 +25,7 @@ struct captive {
 	bool is_client;
 	bool room_told;		 /* the first event of `room` came: the others are news */
 	bool is_watched;
+	bool is_short;		 /* its own queue: it was asked for */
 	bool is_bulk;		 /* its target was asked to have few segments in flight */
 	uint8_t quiet;		 /* ticks without a redirected byte */
 	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */

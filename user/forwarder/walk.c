@@ -56,6 +56,8 @@ static const char *text_of(enum shunt_ask what)
 		return "wake";
 	case SHUNT_ASK_SHRINK:
 		return "shorten the queue of";
+	case SHUNT_ASK_GROW:
+		return "no longer shorten the queue of";
 	case SHUNT_ASK_FEW_SEGMENTS:
 		return "few segments at a time from";
 	}
