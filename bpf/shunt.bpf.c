@@ -152,7 +152,9 @@ int shunt_verdict(struct sk_msg_md *msg)
 	}
 	if (msg->size > LONG_WRITE && !flow->long_writes)
 		flow->long_writes = 1;
-	if (!flow->watched)
+	/* a FIN has a number, too: once it is read from R, S would be in step */
+	if (!flow->watched ||
+	    BPF_CORE_READ_BITFIELD((struct sock *)s, sk_shutdown) & SEND_SHUTDOWN)
 		return SK_PASS;
 	relay = sender->relay;
 	if (s->write_seq != BPF_CORE_READ(relay, copied_seq))

@@ -122,6 +122,24 @@ static void test_shrink(struct shunt *shunt)
 	end(&b);
 }
 
+/* R has read the FIN, so the numbers are equal; T is not yet shut down. */
+static void test_shut_down(struct shunt *shunt)
+{
+	struct bench b;
+	char c;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	MUST(shutdown(C(&b), SHUT_WR));
+	wait_for(B(&b), POLLIN);
+	tap_is(RC(recv(B(&b), &c, 1, 0)), 0, "the relay has read its end");
+	tap_is(RC(send(C(&b), "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL)), -EPIPE,
+	       "what is sent after that is refused");
+	tap_ok(!*arrived(D(&b)), "and goes nowhere");
+	end(&b);
+}
+
 static void test_long_writes(struct shunt *shunt)
 {
 	static char much[300000];
@@ -228,6 +246,7 @@ int main(void)
 	test_room_told(shunt);
 	test_shrink(shunt);
 	test_long_writes(shunt);
+	test_shut_down(shunt);
 	test_blocking_recv(shunt);
 	shunt_close(shunt);
 	return tap_end();
