@@ -62,6 +62,7 @@ struct sender {
 	__u64 id;
 	__u64 target_key;
 	__u32 slot;
+	__u32 is_short; /* its TCP_NOTSENT_LOWAT is of our making */
 	struct tcp_sock *relay;
 	struct tcp_sock *target;
 };
@@ -300,18 +301,20 @@ out:
  */
 #define SHORT_QUEUE 32768
 
-static __always_inline void serve_sender(struct tcp_sock *s, __u32 ask)
+static __always_inline void serve_sender(struct tcp_sock *s, struct sender *sender, __u32 ask)
 {
 	/* the kernel doubles what it is given: the value stays */
 	int sndbuf = ((struct sock *)s)->sk_sndbuf >> 1;
 	int lowat = SHORT_QUEUE, none = 0;
 
 	if (ask & SHUNT_ASK_GROW) {
-		if (s->notsent_lowat == SHORT_QUEUE)
+		if (sender->is_short && s->notsent_lowat == SHORT_QUEUE)
 			bpf_setsockopt(s, SOL_TCP, TCP_NOTSENT_LOWAT, &none, sizeof(none));
+		sender->is_short = 0;
 	} else if (ask & SHUNT_ASK_SHRINK && !s->notsent_lowat &&
 		   !(BPF_CORE_READ_BITFIELD((struct sock *)s, sk_userlocks) & SOCK_SNDBUF_LOCK)) {
 		bpf_setsockopt(s, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+		sender->is_short = 1;
 	}
 	if (ask & SHUNT_ASK_EDGE)
 		bpf_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
@@ -368,7 +371,7 @@ int shunt_walk(struct bpf_iter__tcp *ctx)
 		ask = take_ask(sender->slot, sender->id,
 			       SHUNT_ASK_EDGE | SHUNT_ASK_SHRINK | SHUNT_ASK_GROW);
 		if (ask)
-			serve_sender(tp, ask);
+			serve_sender(tp, sender, ask);
 		return 0;
 	}
 	target = bpf_sk_storage_get(&target_of, tp, 0, 0);

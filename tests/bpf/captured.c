@@ -113,6 +113,8 @@ static void test_shrink(struct shunt *shunt)
 	set_option(C(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 5000);
 	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 5000, "unless the application chose that");
 	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 5000, "which stays");
+	set_option(C(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 32768);
+	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 32768, "even where it is what we would choose");
 	end(&b);
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);

@@ -3,6 +3,7 @@
 # that ends.
 
 load lib
+load programs_lib
 
 setup_file() {
 	e2e_setup_file
@@ -13,35 +14,15 @@ setup() {
 	[ "$(id -u)" = 0 ] || skip "the shunt's programs can be loaded by root only"
 	[ "${BPF:-1}" != 0 ] || skip "built without BPF"
 	e2e_setup
-	before=$(programs)
+	programs_note shunt_
 }
 
 teardown() {
-	[ -z "${before+set}" ] || e2e_teardown
+	[ -z "${programs_before+set}" ] || e2e_teardown
 }
 
 teardown_file() {
 	e2e_teardown_file
-}
-
-# programs - the ids of those in the kernel, ours and anybody's
-programs() {
-	bpftool prog show | sed -n 's/^\([0-9]*\): .* name shunt_.*/\1/p' | sort
-}
-
-# Those that were there before do not count: the kernel may be late to free what an earlier
-# test left.
-new_in_kernel() {
-	comm -13 <(echo "$before") <(programs)
-}
-
-# gone_from_kernel - within a second where nothing else runs; the deadline is for a busy machine
-gone_from_kernel() {
-	eventually 10 nothing_new_in_kernel || { bpftool prog show; return 1; }
-}
-
-nothing_new_in_kernel() {
-	[ -z "$(new_in_kernel)" ]
 }
 
 # held - a connection that has carried 100 messages of a byte each way, one after the other, so
@@ -84,6 +65,28 @@ own_leg() {
 	[ "$status" = 0 ]
 	grep -q "captured: the client's socket" "$dir/portshunt.err"
 	grep -q "shorten the queue of the client's socket" "$dir/portshunt.err"
+}
+
+# limited - is what waits unsent in the client's socket limited, by the last that was asked for?
+limited() {
+	local asked
+
+	asked=$(grep -o "\(no longer \)\?shorten the queue of the client's socket" "$dir/portshunt.err" |
+		tail -n 1)
+	[[ $asked == shorten* ]]
+}
+
+@test "a sender that writes much at once has its queue for itself" {
+	attach_start --log-level debug
+	peer_start server server sink --bytes 32m --read-pause 20 --read-size 256k --netns "$ns" --port 7000
+	peer_start client client source --epoll --bytes 32m --write-size 4m 127.0.0.1 "$port"
+	peer_wait client
+	[ "$status" = 0 ]
+	peer_wait server
+	[ "$status" = 0 ]
+	grep -q "captured: the client's socket" "$dir/portshunt.err"
+	run limited
+	[ "$status" = 1 ]
 }
 
 @test "SIGKILL of the forwarder: the connection ends, and nothing stays in the kernel" {

@@ -3,6 +3,7 @@
 # however that ends.
 
 load lib
+load programs_lib
 
 setup_file() {
 	e2e_setup_file
@@ -13,35 +14,15 @@ setup() {
 	[ "$(id -u)" = 0 ] || skip "the programs of sockmap can be loaded by root only"
 	[ "${BPF:-1}" != 0 ] || skip "built without BPF"
 	e2e_setup
-	before=$(programs)
+	programs_note sockmap_
 }
 
 teardown() {
-	[ -z "${before+set}" ] || e2e_teardown
+	[ -z "${programs_before+set}" ] || e2e_teardown
 }
 
 teardown_file() {
 	e2e_teardown_file
-}
-
-# programs - the ids of those in the kernel, ours and anybody's
-programs() {
-	bpftool prog show | sed -n 's/^\([0-9]*\): .* name sockmap_.*/\1/p' | sort
-}
-
-# Those that were there before do not count: the kernel may be late to free what an earlier
-# test left.
-new_in_kernel() {
-	comm -13 <(echo "$before") <(programs)
-}
-
-# gone_from_kernel - within a second where nothing else runs; the deadline is for a busy machine
-gone_from_kernel() {
-	eventually 10 nothing_new_in_kernel || { bpftool prog show; return 1; }
-}
-
-nothing_new_in_kernel() {
-	[ -z "$(new_in_kernel)" ]
 }
 
 # ping COUNT - a byte to and fro, one after the other
@@ -110,6 +91,32 @@ killed() {
 	held
 	portshunt_stop
 	eventually 5 client_is "open: 0, eof: 1, reset: 0"
+}
+
+# spoil - as if the verdict of the first connection had missed bytes that the client sent
+spoil() {
+	local id value
+
+	id=$(sed -n 's/^map_id:[[:space:]]*//p' "/proc/$(forwarder)/fdinfo/"* | sort -u |
+		while read -r id; do ! bpftool map show id "$id" | grep -q "name flows " || echo "$id"; done)
+	value=($(bpftool -j map lookup id "$id" key 0 0 0 0 | grep -o '"value":\["[^]]*' |
+		grep -o '0x[0-9a-f]*'))
+	# sockmap_flow.broken
+	value[42]=0x01
+	bpftool map update id "$id" key 0 0 0 0 value "${value[@]}"
+}
+
+@test "bytes that the kernel has lost: both sides see a reset, and a line says so" {
+	held
+	spoil
+	peer_ask client "ping 300"
+	eventually 5 client_is "open: 0, eof: 0, reset: 1"
+	peer_wait server
+	[[ $output == *"open: 0, eof: 0, reset: 1" ]]
+	grep -q "warning: sockmap: the kernel has lost bytes, .*: a connection is reset (--datapath=splice" \
+		"$dir/portshunt.err"
+	portshunt_stop
+	[ "$status" = 0 ]
 }
 
 @test "SIGKILL of the forwarder: the connection ends, and nothing stays in the kernel" {

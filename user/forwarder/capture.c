@@ -64,6 +64,15 @@ static void on_room(struct loop_source *source, uint32_t events)
 		walk_ask(captive, SHUNT_ASK_EDGE);
 }
 
+/* Its own queue may be as long as it was. */
+static void lengthen(struct captive *captive)
+{
+	if (captive->is_short)
+		walk_ask(captive, SHUNT_ASK_GROW);
+	captive->is_short = false;
+	captive->shorten_at = UINT64_MAX;
+}
+
 /* What it became after its capture keeps its bytes on the relay leg already. */
 static void let_go(struct captive *captive)
 {
@@ -72,6 +81,7 @@ static void let_go(struct captive *captive)
 	log_debug("let go: the %s blocks now, or uses kTLS, zero copy or time stamps",
 		  captive->is_client ? "client" : "container");
 	watch_stop(captive);
+	lengthen(captive);
 	shunt_evict(s, captive->side);
 }
 
@@ -83,20 +93,6 @@ static void shorten(struct captive *captive)
 	captive->flow->acks = true;
 	tcp_short_queue(captive->flow->from);
 	walk_ask(captive, SHUNT_ASK_SHRINK);
-}
-
-/*
- * Who writes megabytes at once may spend time on all that is left with each
- * call, as redis-benchmark does, which copies it: with a short queue that was
- * 200 calls where 10 do. And a write that does not fit is not shown to the
- * verdict when it goes on, so it would not get into step anyway.
- */
-static void spare(struct captive *captive)
-{
-	if (captive->is_short)
-		walk_ask(captive, SHUNT_ASK_GROW);
-	captive->is_short = false;
-	captive->shorten_at = UINT64_MAX;
 }
 
 /* It has just been relayed. */
@@ -111,8 +107,14 @@ static void tend(struct captive *captive)
 		return;
 	}
 	watch_start(captive);
+	/*
+	 * Who writes megabytes at once may spend time on all that is left with each
+	 * call, as redis-benchmark does, which copies it: with a short queue that was
+	 * 200 calls where 10 do. And a write that does not fit is not shown to the
+	 * verdict when it goes on, so it would not get into step anyway.
+	 */
 	if (shunt_writes_long(s, captive->side))
-		spare(captive);
+		lengthen(captive);
 	else if (captive->flow->bytes >= captive->shorten_at)
 		shorten(captive);
 }

@@ -65,7 +65,7 @@ static int give_up(struct forwarder *f)
 {
 	if (log_allowed(&f->relays.limit))
 		log_warn("sockmap: the kernel has lost bytes, or has no memory to drop some that "
-			 "came twice: a connection is reset");
+			 "came twice: a connection is reset (--datapath=splice does without)");
 	return -EBADMSG;
 }
 
