@@ -179,6 +179,10 @@ static void capture(struct captive *captive)
 				  captive->side);
 }
 
+/*
+ * Each direction is tried once. A sender that blocked by then, or does since,
+ * changes O_NONBLOCK as it goes, and would notice a capture while it blocks.
+ */
 void capture_consider(struct pair *pair)
 {
 	bool up = !pair->up_tried && !pair->up_ended && is_busy(&pair->up);
