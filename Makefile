@@ -40,7 +40,8 @@ TWIN := $(if $(TWIN_OBJS),$(O)/tests/twin)
 TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.sh tests/e2e/*.bats))
 # What check-kernels runs, whatever is there of it: a guest without KVM is slow.
 KERNELS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt \
-	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh)) tests/kernels/log.sh
+	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh \
+	tests/kernels/debian_*.bats)) tests/kernels/log.sh
 # Names that other programs start it under: user/main.c.
 DROP_INS := docker-proxy rootlessport
 MAN := $(patsubst user/man/%.scd,$(O)/man/%.gz,$(wildcard user/man/*.scd))
