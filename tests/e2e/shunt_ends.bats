@@ -91,14 +91,16 @@ limited() {
 
 @test "SIGKILL of the forwarder: the connection ends, and nothing stays in the kernel" {
 	held
-	for pid in $(our_pids); do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q '@forwarder' || kill -KILL "$pid"
-	done
-	gone_from_kernel
-	peer_stdin_eof client
-	eventually 5 pid_ended "$portshunt_pid"
-	wait "$portshunt_pid" || status=$?
-	[ "$status" = 125 ]
-	portshunt_pid=
+	forwarder_killed
 	[ -z "$(own_leg)" ]
+}
+
+@test "SIGKILL in mid-stream: bulk both ways ends as other connections do" {
+	attach_start --control "$dir/control"
+	peer_start server server bulk --bytes 100g --connections 4 --epoll --netns "$ns" --port 7000
+	peer_start client client bulk --bytes 100g --streams 4 --epoll 127.0.0.1 "$port"
+	eventually 20 under_way 4000000 up_redirected down_redirected
+	forwarder_killed
+	ended_as_others_do client 4
+	ended_as_others_do server 4
 }

@@ -45,14 +45,6 @@ held() {
 	ping 100
 }
 
-forwarder() {
-	local pid
-
-	for pid in $(our_pids); do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q '@forwarder' || echo "$pid"
-	done
-}
-
 # How often the forwarder has gone to sleep.
 sleeps() {
 	sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$(forwarder)/status"
@@ -60,17 +52,6 @@ sleeps() {
 
 client_is() {
 	peer_ask client status && [ "$line" = "$1" ]
-}
-
-# killed - SIGKILL of the forwarder, and all that follows from it
-killed() {
-	kill -KILL "$(forwarder)"
-	gone_from_kernel
-	eventually 5 pid_ended "$portshunt_pid"
-	wait "$portshunt_pid" || status=$?
-	[ "$status" = 125 ]
-	portshunt_pid=
-	[ -z "$(ss -Htn state established "dport = :$port")" ]
 }
 
 @test "after some messages the forwarder sleeps while they cross" {
@@ -121,5 +102,28 @@ spoil() {
 
 @test "SIGKILL of the forwarder: the connection ends, and nothing stays in the kernel" {
 	held
-	killed
+	forwarder_killed
+	[ -z "$(ss -Htn state established "dport = :$port")" ]
+}
+
+@test "SIGKILL in mid-stream: bulk both ways ends as other connections do" {
+	attach_start --control "$dir/control"
+	peer_start server server bulk --bytes 100g --connections 4 --epoll --netns "$ns" --port 7000
+	peer_start client client bulk --bytes 100g --streams 4 --epoll 127.0.0.1 "$port"
+	eventually 20 under_way 4000000 up down
+	forwarder_killed
+	ended_as_others_do client 4
+	ended_as_others_do server 4
+}
+
+@test "SIGKILL between the messages of four connections that the kernel relays" {
+	attach_start --control "$dir/control"
+	peer_start server server bench --control --netns "$ns" --port 7000
+	peer_start client client rr --epoll --flows 4 --seconds 60 --request 10 --response 10 \
+		127.0.0.1 "$port"
+	eventually 20 under_way 1000 up_redirected down_redirected
+	forwarder_killed
+	eventually 10 pid_ended "${peer_pid[client]}"
+	grep -qE '^peer: rr: (ECONNRESET|ECONNABORTED|EPIPE)$' "$dir/client.err"
+	[ -z "$(ss -Htn state established "dport = :$port")" ]
 }

@@ -173,7 +173,7 @@ soak() {
 	[ "$DATAPATH" != shunt ] || [ -n "$objects" ]
 	portshunt_stop
 	[ "$status" = 0 ]
-	eventually 5 gone_from_kernel $objects
+	eventually 5 objects_gone $objects
 	dmesg_is_clean
 }
 

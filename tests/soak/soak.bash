@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the soak tests share: what is left in the kernel and in our processes, and what the
-# kernel has complained about. The end-to-end tests' lib has the rest.
+# kernel has complained about. The end-to-end tests' lib and programs_lib
+# have the rest.
 
 load ../e2e/lib
+load ../e2e/programs_lib
 
 datapaths=(${DATAPATHS:-splice sockmap shunt})
 [ "${BPF:-1}" != 0 ] || datapaths=(splice)
@@ -19,23 +21,6 @@ our_fds() {
 		n=$((n + $(ls "/proc/$pid/fd" | wc -l)))
 	done
 	echo $n
-}
-
-# bpf_objects - words "map ID" and "prog ID" for those that our processes hold.
-bpf_objects() {
-	local pid
-
-	for pid in $(our_pids); do
-		sed -nE 's/^(map|prog)_id:[[:space:]]*/\1 /p' "/proc/$pid/fdinfo/"* 2>/dev/null
-	done | sort -u
-}
-
-# gone_from_kernel KIND ID... - as bpf_objects has them: none of them is left.
-gone_from_kernel() {
-	while [ $# -gt 0 ]; do
-		! bpftool "$1" show id "$2" >/dev/null 2>&1 || return 1
-		shift 2
-	done
 }
 
 # map_entries - a line "NAME ENTRIES" for each map that has keys of its own; of the array of
