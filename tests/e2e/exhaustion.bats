@@ -245,18 +245,21 @@ redirects() {
 	clients first 7000 3
 	redirects first
 	fill_start targets Q "$port"
+	limits_began=$SECONDS
 	before=$(redirected)
-	clients newcomers 7000 3
+	clients newcomers 7000 20
 	busy newcomers
 	eventually 5 warned "connections are on the shunt, the most there can be: others stay on splice"
 	busy newcomers
 	[ "$(redirected)" = "$before" ]
+	# each of the 20 was refused, and it is still one
+	warned "connections are on the shunt, the most there can be: others stay on splice"
 	redirects first
 	fill_end
 	clients others 7000 3
 	redirects others
 	peer_ask newcomers "ping 5000"
-	[ "$line" = "answered 3, silent 0" ]
+	[ "$line" = "answered 20, silent 0" ]
 }
 
 @test "map entries of sockmap: newcomers stay on splice until there are some" {
@@ -266,16 +269,19 @@ redirects() {
 	clients first 7000 3
 	redirects first
 	fill_start indexes L
+	limits_began=$SECONDS
 	before=$(redirected)
-	clients newcomers 7000 3
+	clients newcomers 7000 20
 	busy newcomers
 	eventually 5 warned "warning: sockmap has no room for more connections"
 	busy newcomers
 	[ "$(redirected)" = "$before" ]
+	# each of the 20 was refused, and it is still one
+	warned "warning: sockmap has no room for more connections"
 	redirects first
 	fill_end
 	clients others 7000 3
 	redirects others
 	peer_ask newcomers "ping 5000"
-	[ "$line" = "answered 3, silent 0" ]
+	[ "$line" = "answered 20, silent 0" ]
 }
