@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "bpf/line.h"
+#include "kernel/sockhash.h"
 
 static void test_redirects(struct shunt *shunt)
 {
@@ -143,6 +144,34 @@ static void test_unsuitable(struct shunt *shunt)
 	MUST(shutdown(C(&b), SHUT_WR));
 	tap_is(capture_server(&b), SHUNT_UNSUITABLE, "so is one that has shut down");
 	end(&b);
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	/* many kernels are built without TLS, Debian's are not */
+	if (setsockopt(C(&b), IPPROTO_TCP, TCP_ULP, "tls", 3) == 0)
+		tap_is(capture_server(&b), SHUNT_UNSUITABLE, "so is one that has TLS in the kernel");
+	else
+		tap_is(-errno, -ENOENT, "this kernel has no TLS");
+	end(&b);
+}
+
+static void test_foreign(struct shunt *shunt)
+{
+	struct verdict foreign;
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	verdict_open(&foreign, BPF_PROG_TYPE_SK_MSG, false);
+	MUST(sockhash_add(foreign.sockets, 1, C(&b)));
+	tap_is(capture_server(&b), SHUNT_REFUSED, "one that somebody else's verdict has is refused");
+	tap_ok(!shunt_is_captured(shunt, &b.pair.down), "and not taken for captured");
+	tap_ok(say(C(&b), "theirs") && waits_for(B(&b), "theirs"), "its bytes still flow");
+	tap_is(verdict_runs(&foreign), 1, "by that verdict");
+	sockhash_delete(foreign.sockets, 1);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "once it is let go, it is taken");
+	tap_ok(say(C(&b), "ours") && waits_for(D(&b), "ours"), "and its bytes are redirected");
+	verdict_close(&foreign);
+	end(&b);
 }
 
 static void test_release(struct shunt *shunt)
@@ -266,6 +295,7 @@ int main(void)
 	test_blocking(shunt);
 	test_late_options(shunt);
 	test_unsuitable(shunt);
+	test_foreign(shunt);
 	test_release(shunt);
 	test_full(shunt);
 	test_elsewhere(shunt);
