@@ -26,10 +26,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define O_NONBLOCK 04000
 #define SEND_SHUTDOWN 2
 #define AF_INET6 10
-#define SOL_SOCKET 1
 #define SOL_TCP 6
 #define TCP_NOTSENT_LOWAT 25
-#define SO_SNDBUF 7
 #define SOCK_SNDBUF_LOCK 1
 #define SOCK_NOSPACE 2
 
@@ -109,16 +107,17 @@ static __always_inline int is_open(struct sock *sk)
 }
 
 /*
- * What the application did after the capture: it blocks now, speaks TLS by the
- * kernel (a redirection would send plain text), or wants to be told when its
- * pages or bytes are sent (MSG_ZEROCOPY, SO_TIMESTAMPING), which a captured
- * socket gets wrong.
+ * What is never redirected: who speaks TLS by the kernel (it would be plain
+ * text), wants to be told when its pages or bytes are sent (MSG_ZEROCOPY,
+ * SO_TIMESTAMPING), which a captured socket gets wrong, or has bounded its own
+ * rate (SO_MAX_PACING_RATE), which the target knows nothing of.
  */
-static __always_inline int became_unsuitable(struct tcp_sock *s)
+static __always_inline int is_special(struct tcp_sock *s)
 {
 	struct sock *sk = (struct sock *)s;
 
-	return s->inet_conn.icsk_ulp_ops || is_blocking(sk) || sk->sk_tsflags ||
+	return s->inet_conn.icsk_ulp_ops || sk->sk_tsflags ||
+	       sk->sk_max_pacing_rate != ~0UL ||
 	       (sk->__sk_common.skc_flags & (1UL << SOCK_ZEROCOPY));
 }
 
@@ -147,7 +146,8 @@ int shunt_verdict(struct sk_msg_md *msg)
 	s = bpf_skc_to_tcp_sock(bpf_sk);
 	if (!s)
 		return SK_PASS;
-	if (became_unsuitable(s)) {
+	/* since its capture */
+	if (is_special(s) || is_blocking((struct sock *)s)) {
 		flow->evict = 1; /* these bytes wake the forwarder, which sees it */
 		return SK_PASS;
 	}
@@ -197,35 +197,37 @@ static __always_inline __u32 tuple_of_sender(struct tcp_sock *relay,
 	return sizeof(tuple->ipv4);
 }
 
-static __always_inline int is_suitable(struct tcp_sock *s)
+/* Is the slot still that of this flow? A full barrier, after what was read of it or done. */
+static __always_inline int is_still(struct shunt_flow *flow, __u64 id)
 {
-	struct sock *sk = (struct sock *)s;
-
-	return BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_ESTABLISHED &&
-	       !BPF_CORE_READ(s, inet_conn.icsk_ulp_ops) && !sk->sk_tsflags &&
-	       !(BPF_CORE_READ(sk, __sk_common.skc_flags) & (1UL << SOCK_ZEROCOPY));
+	return __sync_fetch_and_add(&flow->id, 0) == id;
 }
 
 static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *flow,
-				       __u32 slot, struct tcp_sock *relay,
-				       struct tcp_sock *target)
+				       __u64 id, __u64 target_key, __u32 slot,
+				       struct tcp_sock *relay, struct tcp_sock *target)
 {
 	struct sender *sender;
-	__u64 id = flow->id;
 
 	sender = bpf_sk_storage_get(&sender_of, s, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!sender)
 		return SHUNT_REFUSED;
 	sender->id = id;
 	sender->slot = slot;
-	sender->target_key = flow->target;
+	sender->target_key = target_key;
 	sender->relay = relay;
 	sender->target = target;
 	if (bpf_map_update_elem(&senders, &id, s, BPF_NOEXIST)) {
 		bpf_sk_storage_delete(&sender_of, s);
 		return SHUNT_REFUSED;
 	}
-	flow->captured = 1;
+	/* given up meanwhile: who did it may have looked into `senders` before */
+	if (!is_still(flow, id)) {
+		bpf_map_delete_elem(&senders, &id);
+		bpf_sk_storage_delete(&sender_of, s);
+		return SHUNT_NO_FLOW;
+	}
+	flow->captured = (__u32)id;
 	return SHUNT_CAPTURED;
 }
 
@@ -242,18 +244,20 @@ int shunt_capture(struct __sk_buff *skb)
 	struct tcp_sock *relay, *target, *s;
 	struct shunt_flow *flow;
 	int r = SHUNT_NO_FLOW;
-	__u64 key, id = skb->cb[0] | (__u64)skb->cb[1] << 32;
+	__u64 relay_key, target_key, id = skb->cb[0] | (__u64)skb->cb[1] << 32;
 	__u32 slot = skb->mark, len;
 
 	flow = bpf_map_lookup_elem(&flows, &slot);
-	if (!flow || !id || flow->id != id)
+	if (!flow || !id)
 		return SHUNT_NO_FLOW;
-	key = flow->relay;
-	relay_sk = bpf_map_lookup_elem(&targets, &key);
+	relay_key = flow->relay;
+	target_key = flow->target;
+	if (!is_still(flow, id))
+		return SHUNT_NO_FLOW;
+	relay_sk = bpf_map_lookup_elem(&targets, &relay_key);
 	if (!relay_sk)
 		return SHUNT_NO_FLOW;
-	key = flow->target;
-	target_sk = bpf_map_lookup_elem(&targets, &key);
+	target_sk = bpf_map_lookup_elem(&targets, &target_key);
 	if (!target_sk)
 		goto out;
 	relay = bpf_skc_to_tcp_sock(relay_sk);
@@ -268,15 +272,16 @@ int shunt_capture(struct __sk_buff *skb)
 	else
 		sk = bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4),
 					BPF_F_CURRENT_NETNS, 0);
-	if (!sk)
+	/* a listener: its connections are none of those of another machine's client */
+	if (!sk || sk->state == TCP_LISTEN)
 		goto out;
 	s = bpf_skc_to_tcp_sock(sk);
-	if (!s || !is_suitable(s))
+	if (!s || sk->state != TCP_ESTABLISHED || is_special(s))
 		r = SHUNT_UNSUITABLE;
 	else if (is_blocking((struct sock *)s))
 		r = SHUNT_BLOCKING;
 	else
-		r = bind_sender(s, flow, slot, relay, target);
+		r = bind_sender(s, flow, id, target_key, slot, relay, target);
 out:
 	if (sk)
 		bpf_sk_release(sk);
@@ -292,7 +297,8 @@ out:
  *
  * A push that failed all the same (memory pressure, writers that raced) gave
  * the application EAGAIN although its own socket is writable, so no edge would
- * ever come. Setting SO_SNDBUF calls S's sk_write_space: a real EPOLLOUT.
+ * ever come. TCP_NOTSENT_LOWAT, set to what it is, calls S's sk_write_space: a
+ * real EPOLLOUT. (SO_SNDBUF does too, but would be cut to net.core.wmem_max.)
  *
  * A queue of megabytes, which a socket on loopback gets from the start, is
  * never empty again under a sender that is faster than the relay, so it would
@@ -301,23 +307,27 @@ out:
  */
 #define SHORT_QUEUE 32768
 
+/* net.ipv4.tcp_notsent_lowat */
+static __always_inline __u32 default_lowat(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_notsent_lowat);
+}
+
 static __always_inline void serve_sender(struct tcp_sock *s, struct sender *sender, __u32 ask)
 {
-	/* the kernel doubles what it is given: the value stays */
-	int sndbuf = ((struct sock *)s)->sk_sndbuf >> 1;
-	int lowat = SHORT_QUEUE, none = 0;
+	struct sock *sk = (struct sock *)s;
+	int lowat = s->notsent_lowat;
 
 	if (ask & SHUNT_ASK_GROW) {
-		if (sender->is_short && s->notsent_lowat == SHORT_QUEUE)
-			bpf_setsockopt(s, SOL_TCP, TCP_NOTSENT_LOWAT, &none, sizeof(none));
+		if (sender->is_short && lowat == SHORT_QUEUE)
+			lowat = 0;
 		sender->is_short = 0;
-	} else if (ask & SHUNT_ASK_SHRINK && !s->notsent_lowat &&
-		   !(BPF_CORE_READ_BITFIELD((struct sock *)s, sk_userlocks) & SOCK_SNDBUF_LOCK)) {
-		bpf_setsockopt(s, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+	} else if (ask & SHUNT_ASK_SHRINK && !lowat && default_lowat(sk) > SHORT_QUEUE &&
+		   !(BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_SNDBUF_LOCK)) {
+		lowat = SHORT_QUEUE;
 		sender->is_short = 1;
 	}
-	if (ask & SHUNT_ASK_EDGE)
-		bpf_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+	bpf_setsockopt(s, SOL_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
 /*

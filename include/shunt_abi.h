@@ -28,7 +28,7 @@ struct shunt_flow {
 	__u64 redirected; /* bytes that S was to put into T; counted before the push */
 	__u32 ask;	  /* of the walk program, which clears it; enum shunt_ask */
 	__u32 evict;	  /* set by the verdict: S became what is never captured */
-	__u32 captured;	  /* set by the capture: S is in `senders` */
+	__u32 captured;	  /* set by the capture, to half of the id: S is in `senders` */
 	__u32 watched;	  /* 0: nothing is redirected, so that bytes wake the forwarder */
 	__u32 long_writes; /* set by the verdict: S writes very much at once */
 	__u32 unused;	  /* one flow, one cache line */
@@ -55,6 +55,6 @@ enum shunt_capture {
 	SHUNT_NO_FLOW,	  /* the slot is free, or A or B is not in `targets` */
 	SHUNT_NO_SENDER,  /* not in this network namespace */
 	SHUNT_BLOCKING,	  /* its file has no O_NONBLOCK */
-	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), MSG_ZEROCOPY, SO_TIMESTAMPING, or ending */
+	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), zero copy, time stamps, a rate, or ending */
 	SHUNT_REFUSED,	  /* the map did not take it: full, or in another's */
 };

@@ -103,10 +103,15 @@ static int limited(struct shunt *shunt, struct bench *b, enum shunt_ask what)
 static void test_shrink(struct shunt *shunt)
 {
 	struct bench b;
+	int sndbuf;
 
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
 	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	sndbuf = get_option(C(&b), SOL_SOCKET, SO_SNDBUF);
+	tap_is(limited(shunt, &b, SHUNT_ASK_EDGE), 0, "to wake a sender sets no limit");
+	tap_is(get_option(C(&b), SOL_SOCKET, SO_SNDBUF), sndbuf, "nor changes its SO_SNDBUF");
+	/* which would count as the application's choice */
 	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 32768, "a sender's queue can be shortened");
 	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 32768, "once");
 	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 0, "and be as it was");

@@ -123,6 +123,14 @@ static void test_late_options(struct shunt *shunt)
 	       "SO_TIMESTAMPING set later means the relay leg");
 	tap_ok(shunt_wants_eviction(shunt, &b.pair.down), "and to be let go");
 	end(&b);
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	set_option(C(&b), SOL_SOCKET, SO_MAX_PACING_RATE, 1 << 30);
+	tap_ok(say(C(&b), "passed") && waits_for(B(&b), "passed"),
+	       "SO_MAX_PACING_RATE set later means the relay leg");
+	tap_ok(shunt_wants_eviction(shunt, &b.pair.down), "and to be let go");
+	end(&b);
 }
 
 static void test_unsuitable(struct shunt *shunt)
@@ -138,6 +146,11 @@ static void test_unsuitable(struct shunt *shunt)
 	set_nonblock(C(&b), true);
 	set_option(C(&b), SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_SOFTWARE);
 	tap_is(capture_server(&b), SHUNT_UNSUITABLE, "so is SO_TIMESTAMPING");
+	end(&b);
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	set_option(C(&b), SOL_SOCKET, SO_MAX_PACING_RATE, 1 << 30);
+	tap_is(capture_server(&b), SHUNT_UNSUITABLE, "so is SO_MAX_PACING_RATE");
 	end(&b);
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);

@@ -2,10 +2,12 @@
 #include "base/tcp.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
@@ -81,6 +83,11 @@ void tcp_low_water(int fd, bool on)
 
 void tcp_flush(int fd)
 {
+	int unsent = 0;
+
+	/* this asks without the socket's lock */
+	if (ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && !unsent)
+		return;
 	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 

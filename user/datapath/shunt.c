@@ -243,7 +243,8 @@ bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side)
 
 bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side)
 {
-	return __atomic_load_n(&flow_of(s, side)->captured, __ATOMIC_RELAXED);
+	return __atomic_load_n(&flow_of(s, side)->captured, __ATOMIC_RELAXED) ==
+	       (uint32_t)side->id;
 }
 
 void shunt_evict(struct shunt *s, const struct shunt_side *side)

@@ -28,11 +28,11 @@ void capture_tell(struct capturer *c, const char *who, int result)
 	if (result == SHUNT_CAPTURED)
 		log_debug("captured: the %s's socket", who);
 	/*
-	 * As it should be: blocking senders are left alone, and a client on
-	 * another machine is none of this namespace's.
+	 * As it should be: blocking senders are left alone, a client on another
+	 * machine is none of this namespace's, and no map takes who is ending.
 	 */
 	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
-	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING)
+	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING || result == -EOPNOTSUPP)
 		return;
 	if (!log_allowed(&c->limit))
 		return;
@@ -41,7 +41,7 @@ void capture_tell(struct capturer *c, const char *who, int result)
 			 "others stay on splice", SHUNT_FLOWS_MAX / 2);
 	else
 		log_warn("a connection stays on splice: the %s: %s", who,
-			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, time stamps, or ending" :
+			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, time stamps, a rate, or ending" :
 			 result == SHUNT_REFUSED ? "another sockmap has its socket" :
 						   errno_text(result));
 }
@@ -50,16 +50,15 @@ void capture_tell(struct capturer *c, const char *who, int result)
  * Room in a target, without a write of ours that had waited for it: a
  * redirected one has failed (tcp_sendmsg set SOCK_NOSPACE), and the sender
  * got EAGAIN although its own socket is writable. EPOLLOUT is watched apart,
- * since an edge on another event would report it as well.
+ * since an edge on another event would report it as well. Before it was
+ * redirected for the first time nothing can have failed.
  */
 static void on_room(struct loop_source *source, uint32_t events)
 {
 	struct captive *captive =
 		(void *)((char *)source - offsetof(struct captive, room));
-	bool first = !captive->room_told;
 
-	captive->room_told = true;
-	if (!first && captive->flow->writable && (events & EPOLLOUT) &&
+	if (captive->was_watched && captive->flow->writable && (events & EPOLLOUT) &&
 	    !(events & (EPOLLERR | EPOLLHUP)))
 		walk_ask(captive, SHUNT_ASK_EDGE);
 }

@@ -23,8 +23,8 @@ struct captive {
 	struct flow *flow;
 	const struct shunt_side *side;
 	bool is_client;
-	bool room_told;		 /* the first event of `room` came: the others are news */
 	bool is_watched;
+	bool was_watched;	 /* once: something may have been redirected */
 	bool is_short;		 /* its own queue: it was asked for */
 	bool is_bulk;		 /* its target was asked to have few segments in flight */
 	uint8_t quiet;		 /* ticks without a redirected byte */

@@ -4,8 +4,10 @@
  * target until more comes. What ends that early on plain TCP flushes the
  * sender's own socket: TCP_NODELAY, or the end of a file that sendfile(2) was
  * asked for more of (tcp_splice_eof). So while bytes are redirected, the
- * target is flushed every few milliseconds. Whoever was quiet is no longer
- * watched, and its next message comes over the relay leg, which says so.
+ * target is flushed every few milliseconds; of who sends in bulk only when it
+ * pauses, since more follows, and whoever sends holds the target's lock at
+ * times. Whoever was quiet is no longer watched, and its next message comes
+ * over the relay leg, which says so.
  */
 #include <stddef.h>
 
@@ -34,7 +36,7 @@ void watch_start(struct captive *captive)
 
 	if (captive->is_watched)
 		return;
-	captive->is_watched = true;
+	captive->is_watched = captive->was_watched = true;
 	captive->quiet = 0;
 	if (LIST_EMPTY(&c->watched))
 		set_timer(c);
@@ -64,10 +66,15 @@ static void tick(struct capturer *c, struct captive *captive)
 	if (redirected != captive->seen) {
 		captive->seen = redirected;
 		captive->quiet = 0;
-		tcp_flush(captive->flow->to);
-	} else if (++captive->quiet >= QUIET_TICKS) {
-		watch_stop(captive);
+		if (!captive->is_bulk)
+			tcp_flush(captive->flow->to);
+		return;
 	}
+	/* the last was counted before it was in the queue */
+	if (++captive->quiet == 1)
+		tcp_flush(captive->flow->to);
+	else if (captive->quiet >= QUIET_TICKS)
+		watch_stop(captive);
 }
 
 static void on_tick(struct loop_source *source, uint32_t events)
