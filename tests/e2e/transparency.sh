@@ -36,7 +36,7 @@ known=(
 	"shunt*: recv of nothing, nonblocking" "tcp_bpf_recvmsg() says 0, not EAGAIN"
 	"shunt*: MSG_ZEROCOPY, set late, nonblocking" "the first send is completed twice"
 	"shunt*: write on after close, *" "one send may pass after the error, until it is handed on"
-	"shunt*: kTLS, *, nonblocking" "the kernel refuses kTLS on a captured socket: EINVAL"
+	"shunt*: kTLS, @(on the wire|both ends), nonblocking" "the kernel refuses kTLS on a captured socket: EINVAL"
 )
 
 skip() {
