@@ -8,6 +8,9 @@
 
 static char big[8 << 20], got[8 << 20];
 
+/* More than all buffers on the way grow to by themselves. */
+#define MUCH (256UL << 20)
+
 static unsigned long passed(struct bench *b)
 {
 	return __atomic_load_n(&up(b)->passed, __ATOMIC_SEQ_CST);
@@ -143,6 +146,40 @@ static void test_spill(struct sockmap *map)
 	end(&b);
 }
 
+/* What was redirected and is not yet at the receiver; what moves meanwhile is not told twice. */
+static unsigned long taken_up(struct bench *b)
+{
+	int queue;
+
+	MUST(ioctl(B(b), SIOCOUTQ, &queue));
+	return (unsigned long)queue + sockmap_backlog(b->map, SOCKMAP_UP(&b->pair));
+}
+
+/*
+ * With buffers of the kernel's choice. What was passed stays with A, in its
+ * receive buffer, and nothing is redirected before that is moved.
+ */
+static void test_memory(struct sockmap *map)
+{
+	unsigned long sent = 0, most = 0, now;
+	struct bench b;
+	ssize_t n;
+
+	begin(&b, map, 0);
+	while (!passed(&b) && sent < MUCH && wait_for(D(&b), POLLOUT)) {
+		n = send(D(&b), big, sizeof(big), MSG_DONTWAIT);
+		sent += n > 0 ? (unsigned long)n : 0;
+		now = taken_up(&b);
+		most = now > most ? now : most;
+	}
+	tap_ok(passed(&b) > 0, "a stopped reader: the kernel takes no more in the end");
+	now = up(&b)->redirected - tcp_info(C(&b)).tcpi_bytes_received;
+	most = now > most ? now : most;
+	tap_ok(most > 0 && most <= 4 << 20, "it never holds more than 4 MiB");
+	tap_diag("%lu of %lu bytes at most, %lu in the end", most, sent, now);
+	end(&b);
+}
+
 /* Neither side reads, both send: each is held up by its own reader only. */
 static void test_both_blocked(struct sockmap *map)
 {
@@ -249,6 +286,7 @@ int main(void)
 	test_queued_before(map);
 	test_end_of_file(map);
 	test_spill(map);
+	test_memory(map);
 	test_both_blocked(map);
 	test_urgent(map);
 	test_urgent_first(map);
