@@ -151,17 +151,29 @@ ssize_t put(struct end *e, const void *data, size_t len)
 	return (ssize_t)done;
 }
 
+bool may_go_on(struct end *e)
+{
+	static bool said;
+
+	if (errno != EAGAIN || (e->mode != NONBLOCKING && e->mode != TURNED))
+		return false;
+	if (e->mode == NONBLOCKING) {
+		wait_data(e);
+	} else if (!said) {
+		said = true;
+		say(e, "recv: EAGAIN, although it blocks");
+	}
+	return true;
+}
+
 ssize_t get(struct end *e, void *data, size_t len)
 {
-	for (;;) {
-		ssize_t n = recv(e->fd, data, len, 0);
+	ssize_t n;
 
-		if (n >= 0)
-			return n;
-		if (errno != EAGAIN || e->mode != NONBLOCKING)
-			return -errno;
-		wait_data(e);
-	}
+	do {
+		n = recv(e->fd, data, len, 0);
+	} while (n < 0 && may_go_on(e));
+	return n < 0 ? -errno : n;
 }
 
 ssize_t get_full(struct end *e, void *data, size_t len)

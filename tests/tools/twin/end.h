@@ -44,6 +44,11 @@ void set_blocking(int fd, bool on);
  */
 ssize_t put(struct end *e, const void *data, size_t len);
 ssize_t get(struct end *e, void *data, size_t len);
+/*
+ * may_go_on - after an error of a call that receives: is it to be tried again? A socket that
+ * was captured and then turned may say EAGAIN as well, which is recorded, once.
+ */
+bool may_go_on(struct end *e);
 /* get_full - get() until @len or the end. */
 ssize_t get_full(struct end *e, void *data, size_t len);
 
@@ -56,11 +61,16 @@ struct waiter {
 	ssize_t (*call)(struct end *e);
 	pthread_t thread;
 	pid_t tid;
+	int done;
 	ssize_t result;
 };
 
-/* waiter_start - returns when @call waits. waiter_end - returns its result. */
+/*
+ * waiter_start - returns when @call waits, or is over already. await_waiter - the same, later.
+ * waiter_end - returns its result.
+ */
 void waiter_start(struct waiter *w, struct end *e, ssize_t (*call)(struct end *e));
+void await_waiter(struct waiter *w);
 ssize_t waiter_end(struct waiter *w);
 
 /* await_sleep - until thread @tid of @pid waits in a system call of I/O. */

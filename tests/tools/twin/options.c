@@ -221,10 +221,11 @@ static void zerocopy(struct end *e)
 		for (int i = 0; i < e->setup->patience_ms / 2 && next < sends; i++)
 			if (completed(e, &next) == -EAGAIN)
 				nap();
-		if (next != sends) {
+		if (next != sends)
 			say(e, "%u sends, %u completed", sends, next);
+		if (next < sends)
 			return;
-		}
+		sends = next;
 	}
 	say(e, "answer: %s", res(get_full(e, answer, sizeof(answer))));
 	say(e, "completions too many: %d", completed(e, &next) > 0);

@@ -226,7 +226,7 @@ static void waitall(struct end *e)
 
 	waiter_start(&w, e, recv_all_12);
 	tell(e), tell(e);
-	await_sleep(e, getpid(), w.tid);
+	await_waiter(&w);
 	tell(e);
 	say(e, "recv: %s", res(waiter_end(&w)));
 	say(e, "recv: %s", res(get_full(e, text, 3)));
@@ -270,7 +270,7 @@ static void rcvlowat_waits(struct end *e)
 	option(e, SOL_SOCKET, SO_RCVLOWAT, 12);
 	waiter_start(&w, e, recv_some);
 	more_there(e, 5);
-	await_sleep(e, getpid(), w.tid);
+	await_waiter(&w);
 	tell(e), tell(e);
 	say(e, "recv: %s", res(waiter_end(&w)));
 	waiter_start(&w, e, recv_some);
@@ -292,7 +292,7 @@ static void waitall_signal(struct end *e)
 	tell(e), tell(e);
 	while (!twelve[9])
 		nap();
-	await_sleep(e, getpid(), w.tid);
+	await_waiter(&w);
 	pthread_kill(w.thread, SIGUSR1);
 	say(e, "recv: %s", res(waiter_end(&w)));
 	tell(e), tell(e), tell(e);

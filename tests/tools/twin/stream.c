@@ -103,9 +103,7 @@ void recv_stream_by(struct end *e, uint64_t total, size_t max, recv_call *call)
 		n = call(e, data, total - s.bytes < max ? total - s.bytes : max);
 		if (n > 0) {
 			stream_take(&s, data, (size_t)n);
-		} else if (n < 0 && errno == EAGAIN && e->mode == NONBLOCKING) {
-			wait_data(e);
-		} else {
+		} else if (!n || !may_go_on(e)) {
 			n = n < 0 ? -errno : 0;
 			break;
 		}

@@ -41,7 +41,7 @@ static bool is_io(long nr)
 	return false;
 }
 
-static void await_sleeps(struct end *e, pid_t pid, pid_t tid, int looks)
+static void await_sleeps(struct end *e, pid_t pid, pid_t tid, const int *done, int looks)
 {
 	char path[64], text[256];
 	int asleep = 0;
@@ -55,7 +55,7 @@ static void await_sleeps(struct end *e, pid_t pid, pid_t tid, int looks)
 			asleep++;
 		else
 			asleep = 0;
-		if (asleep == looks)
+		if (asleep == looks || (done && __atomic_load_n(done, __ATOMIC_SEQ_CST)))
 			return;
 		nap();
 	}
@@ -65,12 +65,12 @@ static void await_sleeps(struct end *e, pid_t pid, pid_t tid, int looks)
 
 void await_sleep(struct end *e, pid_t pid, pid_t tid)
 {
-	await_sleeps(e, pid, tid, 1);
+	await_sleeps(e, pid, tid, NULL, 1);
 }
 
 void await_stuck(struct end *e, pid_t pid, pid_t tid)
 {
-	await_sleeps(e, pid, tid, 50);
+	await_sleeps(e, pid, tid, NULL, 50);
 }
 
 void await_state(struct end *e, pid_t pid, char state)
@@ -94,6 +94,7 @@ static void *waiter_thread(void *arg)
 
 	__atomic_store_n(&w->tid, gettid(), __ATOMIC_SEQ_CST);
 	w->result = w->call(w->e);
+	__atomic_store_n(&w->done, 1, __ATOMIC_SEQ_CST);
 	return NULL;
 }
 
@@ -104,7 +105,12 @@ void waiter_start(struct waiter *w, struct end *e, ssize_t (*call)(struct end *e
 		_exit(6);
 	while (!__atomic_load_n(&w->tid, __ATOMIC_SEQ_CST))
 		nap();
-	await_sleep(e, getpid(), w->tid);
+	await_waiter(w);
+}
+
+void await_waiter(struct waiter *w)
+{
+	await_sleeps(w->e, getpid(), w->tid, &w->done, 1);
 }
 
 ssize_t waiter_end(struct waiter *w)
@@ -115,7 +121,11 @@ ssize_t waiter_end(struct waiter *w)
 
 ssize_t recv_1(struct end *e)
 {
+	ssize_t n;
 	char c;
 
-	return get(e, &c, 1);
+	do {
+		n = recv(e->fd, &c, 1, 0);
+	} while (n < 0 && e->mode == NONBLOCKING && may_go_on(e));
+	return n < 0 ? -errno : n;
 }

@@ -151,7 +151,7 @@ static void signalled(struct end *e, int flags)
 	waiter_start(&w, e, recv_1);
 	pthread_kill(w.thread, SIGUSR1);
 	if (flags) {
-		await_sleep(e, getpid(), w.tid);
+		await_waiter(&w);
 		tell(e);
 		r = waiter_end(&w);
 	} else {
