@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SOAK_MB of random sizes each way, exact, while others connect and leave in every manner:
-# nothing stalls, and nothing is left of any of them. SOAK_STALL_MS is the longest gap allowed,
-# or ten times what the same streams see without portshunt, when others keep the machine busy.
+# no stream stands still for a second, and nothing is left of any of them.
 
 load soak
 
@@ -128,8 +127,27 @@ streams_go_on() {
 	! pid_ended "${peer_pid[epoll-client]}" || ! pid_ended "${peer_pid[blocking-client]}"
 }
 
+# fds_are_back - no more descriptors than before the first connection, but for what is kept for the
+# next ones: 16 pipes (PIPE_POOL_MAX), and 48 sockets to connect (CONNECTOR_MAX), of which there were
+# 32. A leak in one of a hundred connections is more than that.
+fds_are_back() {
+	local before=($fds_before) now=($(our_fds))
+
+	[ "${now[0]}" -le $((before[0] + 2 * 16)) ] && [ "${now[1]}" -le $((before[1] + 16)) ] &&
+		[ "${now[2]}" = "${before[2]}" ]
+}
+
 back_to_start() {
-	[ "$(map_entries)" = "$entries_before" ] && [ "$(our_fds)" -le $((fds_before + 200)) ]
+	[ "$(map_entries)" = "$entries_before" ] && fds_are_back
+}
+
+# no_stall - nowhere did a second go by without a byte. The one excuse is a machine on which the same
+# streams had worse without portshunt, with no others beside them.
+no_stall() {
+	[ "$longest_gap" -gt 1000 ] || return 0
+	echo "a stream stood still for $longest_gap ms, natively $native_gap ms"
+	[ "$native_gap" -gt 1000 ] || return 1
+	remark "too busy a machine to tell: natively a stream stood still for $native_gap ms"
 }
 
 soak() {
@@ -149,7 +167,8 @@ soak() {
 	peer_start crowd server bench --netns "$ns" --port 7003 --control --deadline 0
 	stream_pair epoll 7000 --epoll
 	stream_pair blocking 7001 --blocking
-	while streams_go_on; do
+	# so many that a leak in one of a hundred shows: fds_are_back
+	while streams_go_on || [ "$visits" -le 5000 ]; do
 		round --epoll
 		crowd
 		round --blocking
@@ -160,7 +179,7 @@ soak() {
 	remark "$mb MB each way in $((SECONDS - began)) s, $visits connections came and went," \
 		"longest gap $longest_gap ms (natively $native_gap)," \
 		"$(($(container_lo) / 1000000)) MB over the container's lo"
-	[ "$longest_gap" -le "${SOAK_STALL_MS:-1000}" ] || [ "$longest_gap" -le $((10 * native_gap)) ]
+	no_stall
 	peer_stdin_eof crowd
 	peer_wait crowd
 	if ! eventually 10 back_to_start; then

@@ -13,14 +13,14 @@ remark() {
 	echo "# $DATAPATH: $*" >&3
 }
 
-# our_fds - how many descriptors all our processes have.
+# our_fds - how many descriptors all our processes have: "PIPES SOCKETS OTHERS"
 our_fds() {
-	local pid n=0
+	local pid
 
 	for pid in $(our_pids); do
-		n=$((n + $(ls "/proc/$pid/fd" | wc -l)))
-	done
-	echo $n
+		find "/proc/$pid/fd" -type l -printf '%l\n' 2>/dev/null
+	done | awk '/^pipe:/ { pipes++; next } /^socket:/ { sockets++; next } { others++ }
+		END { print pipes + 0, sockets + 0, others + 0 }'
 }
 
 # map_entries - a line "NAME ENTRIES" for each map that has keys of its own; of the array of
