@@ -117,7 +117,7 @@ demo: ## publish a web page of a fresh namespace and fetch it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PORTSHUNT=$(abspath $(O))/portshunt bash tests/tools/demo.sh
 
-check-servers: ## run nginx, redis and PostgreSQL behind each datapath, DATAPATHS="splice shunt auto"
+check-servers: ## run nginx, redis and PostgreSQL behind each datapath, DATAPATHS="splice sockmap shunt auto"
 	@tests/tools/deps.sh build run test servers
 	@$(MAKE) --no-print-directory -j$(JOBS) run-servers
 

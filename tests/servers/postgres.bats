@@ -15,10 +15,12 @@ setup_file() {
 	e2e_setup_file
 	chmod 777 "$E2E_DIR"
 	"${as_postgres[@]}" initdb -D "$E2E_DIR/data" -A trust -N --locale=C.UTF-8 >/dev/null
+	# autovacuum would be cancelled by tables that are dropped, which is an error in the log
 	"${as_postgres[@]}" tee -a "$E2E_DIR/data/postgresql.conf" >/dev/null <<-EOF
 	listen_addresses = '127.0.0.1'
 	unix_socket_directories = '$E2E_DIR'
 	fsync = off
+	autovacuum = off
 	max_connections = 100
 	max_wal_size = 4GB
 	EOF

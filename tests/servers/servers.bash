@@ -5,7 +5,7 @@
 load ../e2e/lib
 
 # Every load runs on each of them.
-datapaths=(${DATAPATHS:-splice shunt auto})
+datapaths=(${DATAPATHS:-splice sockmap shunt auto})
 [ "${BPF:-1}" != 0 ] || datapaths=(splice auto)
 
 servers_setup() {

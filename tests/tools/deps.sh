@@ -20,7 +20,7 @@ declare -A packages=(
 	[docker]="busybox-static docker.io iptables"
 	[podman]="aardvark-dns busybox-static containernetworking-plugins iptables netavark podman runc slirp4netns uidmap"
 	[install]="scdoc"
-	[kernels]="busybox|busybox-static qemu-system-x86"
+	[kernels]="busybox|busybox-static curl nginx-light qemu-system-x86"
 	[fuzz]="clang libclang-rt-14-dev"
 )
 
