@@ -50,9 +50,6 @@ known=(
 	"shunt*: kTLS, both ends, @(nonblocking|turned)" "the kernel refuses kTLS on a captured socket"
 	"-subject: kTLS: 1|+subject: kTLS: EINVAL|-partner: kTLS: 1|-partner: received: 3500|-partner: plain text: yes|-partner: read 0 bytes to the end: EOF|+partner: kTLS: EINVAL"
 
-	"shunt*: write on after close, *" "one send may pass after the error, until it is handed on"
-	"-subject: send: EPIPE|+subject: send: 1"
-
 	"shunt_turned: reset of a waiting writer, turned" "tcp_bpf_sendmsg() tells what has left, and drops the error"
 	"-subject: put: ECONNRESET|+subject: put: EPIPE"
 
