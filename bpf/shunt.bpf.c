@@ -299,6 +299,9 @@ out:
  * the application EAGAIN although its own socket is writable, so no edge would
  * ever come. TCP_NOTSENT_LOWAT, set to what it is, calls S's sk_write_space: a
  * real EPOLLOUT. (SO_SNDBUF does too, but would be cut to net.core.wmem_max.)
+ * Where S's own cgroup has no memory for its bytes, the send fails before the
+ * verdict is asked, nobody hears of it, and its empty leg never wakes it: it is
+ * looked after when it has been quiet for a while.
  *
  * A queue of megabytes, which a socket on loopback gets from the start, is
  * never empty again under a sender that is faster than the relay, so it would
@@ -318,6 +321,9 @@ static __always_inline void serve_sender(struct tcp_sock *s, struct sender *send
 	struct sock *sk = (struct sock *)s;
 	int lowat = s->notsent_lowat;
 
+	if (ask == SHUNT_ASK_LOOK &&
+	    !(BPF_CORE_READ(sk, sk_socket, flags) & (1UL << SOCK_NOSPACE)))
+		return;
 	if (ask & SHUNT_ASK_GROW) {
 		if (sender->is_short && lowat == SHORT_QUEUE)
 			lowat = 0;
@@ -379,7 +385,8 @@ int shunt_walk(struct bpf_iter__tcp *ctx)
 	sender = bpf_sk_storage_get(&sender_of, tp, 0, 0);
 	if (sender) {
 		ask = take_ask(sender->slot, sender->id,
-			       SHUNT_ASK_EDGE | SHUNT_ASK_SHRINK | SHUNT_ASK_GROW);
+			       SHUNT_ASK_EDGE | SHUNT_ASK_SHRINK | SHUNT_ASK_GROW |
+				       SHUNT_ASK_LOOK);
 		if (ask)
 			serve_sender(tp, sender, ask);
 		return 0;

@@ -49,6 +49,10 @@ static void test_rescue(struct shunt *shunt)
 	epoll = watch(C(&b), EPOLLOUT | EPOLLET);
 	tap_edge(epoll, EPOLLOUT, "the sender's own socket is writable");
 	tap_edge(epoll, 0, "so that no edge will come by itself");
+	shunt_ask(shunt, &b.pair.down, SHUNT_ASK_LOOK);
+	tap_ok(shunt_walk(&tools) > 0 && !shunt_is_asked(shunt, &b.pair.down, SHUNT_ASK_LOOK),
+	       "it is looked after");
+	tap_edge(epoll, 0, "but waits for nothing that the kernel knows of");
 	tap_ok(shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "a rescue is asked for");
 	tap_ok(!shunt_ask(shunt, &b.pair.down, SHUNT_ASK_EDGE), "once");
 	tap_ok(shunt_walk(&tools) > 0, "and made");

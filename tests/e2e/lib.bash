@@ -77,6 +77,18 @@ our_pids() {
 	done
 }
 
+# pid_of KIND - the process of ours that was started as that hidden command, @forwarder; not one
+# that it started itself.
+pid_of() {
+	local pid
+
+	for pid in $(our_pids); do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q "$1" ||
+			tr '\0' ' ' <"/proc/$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status")/cmdline" |
+			grep -q "$1" || echo "$pid"
+	done
+}
+
 # What others make in /tmp and /run/netns comes and goes; our namespaces are called pstest-*.
 # The first `ip netns add` of a machine makes /run/netns itself a mount.
 mounts_list() {

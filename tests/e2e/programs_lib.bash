@@ -28,15 +28,6 @@ gone_from_kernel() {
 	eventually 1 nothing_new_in_kernel || { bpftool prog show; return 1; }
 }
 
-# forwarder - its pid
-forwarder() {
-	local pid
-
-	for pid in $(our_pids); do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q '@forwarder' || echo "$pid"
-	done
-}
-
 # bpf_objects - words "map ID", "prog ID" and "link ID" for those that our processes hold.
 bpf_objects() {
 	local pid
@@ -61,7 +52,7 @@ forwarder_killed() {
 
 	objects=$(bpf_objects)
 	[[ $objects == *map\ * && $objects == *prog\ * ]]
-	kill -KILL "$(forwarder)"
+	kill -KILL "$(pid_of @forwarder)"
 	eventually 1 objects_gone $objects || {
 		echo "of" $objects "something is left"
 		return 1

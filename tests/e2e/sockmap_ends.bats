@@ -47,7 +47,7 @@ held() {
 
 # How often the forwarder has gone to sleep.
 sleeps() {
-	sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$(forwarder)/status"
+	sed -n 's/^voluntary_ctxt_switches:\t//p' "/proc/$(pid_of @forwarder)/status"
 }
 
 client_is() {
@@ -78,7 +78,7 @@ client_is() {
 spoil() {
 	local id value
 
-	id=$(sed -n 's/^map_id:[[:space:]]*//p' "/proc/$(forwarder)/fdinfo/"* | sort -u |
+	id=$(sed -n 's/^map_id:[[:space:]]*//p' "/proc/$(pid_of @forwarder)/fdinfo/"* | sort -u |
 		while read -r id; do ! bpftool map show id "$id" | grep -q "name flows " || echo "$id"; done)
 	value=($(bpftool -j map lookup id "$id" key 0 0 0 0 | grep -o '"value":\["[^]]*' |
 		grep -o '0x[0-9a-f]*'))

@@ -50,14 +50,6 @@ told_ten_or_more() {
 	[[ $line =~ ^told\ 1[0-4]$ ]] || { echo "server: $line"; return 1; }
 }
 
-# pid_of KIND - the process of ours that was started as that hidden command: @forwarder.
-pid_of() {
-	local pid
-
-	for pid in $(our_pids); do
-		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q "$1" || echo "$pid"
-	done
-}
 
 # sessions - how many UDP sockets of the namespace are connected to port 7000.
 sessions() {

@@ -22,9 +22,13 @@
 #include "datapath/datapath.h"
 #include "datapath/probe.h"
 #include "datapath/shunt.h"
+#include "datapath/walker.h"
 
 /* What a connection's worth of memory takes at most: not to be reached. */
 #define WRITES_MAX 64
+
+/* It takes a millisecond, unless it hangs. */
+#define WALK_WAIT_MS 1000
 
 struct line {
 	struct shunt *shunt;
@@ -159,11 +163,29 @@ static int edge(int epoll, int wait_ms)
 	return epoll_wait(epoll, &event, 1, wait_ms) == 1;
 }
 
+/* As in use: by a process that may hang. */
+static int walk(struct walker *w, const struct shunt_tools *tools)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	int r = walker_start(w, tools), result = 0;
+
+	if (r >= 0)
+		r = walker_ask(w->fd);
+	if (r < 0)
+		return r;
+	pfd.fd = w->fd;
+	if (poll(&pfd, 1, WALK_WAIT_MS) != 1)
+		return -ETIMEDOUT;
+	r = walker_answer(w->fd, &result);
+	return r < 0 ? r : result;
+}
+
 static void wakes(struct line *l, struct probe *p)
 {
 	_cleanup_close_ int epoll = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
 	struct shunt_tools tools = shunt_tools(l->shunt);
+	struct walker walker = { .fd = -1 };
 	int r;
 
 	if (capture(l, p) < 0 || provoke(l, p) < 0)
@@ -171,8 +193,12 @@ static void wakes(struct line *l, struct probe *p)
 	epoll_ctl(epoll, EPOLL_CTL_ADD, C(l), &event);
 	edge(epoll, 0); /* its own leg is empty: the application knows that */
 	shunt_ask(l->shunt, &l->pair.down, SHUNT_ASK_EDGE);
-	r = shunt_walk(&tools);
-	if (r < 0)
+	r = walk(&walker, &tools);
+	walker_end(&walker);
+	if (r == -ETIMEDOUT)
+		probe_set(p, PROBE_FAILED, "",
+			  "a walk over all sockets does not end: somebody holds the lock of one");
+	else if (r < 0)
 		probe_errno(p, r, "the walk of the sockets does not run");
 	else if (!edge(epoll, 100))
 		probe_set(p, PROBE_FAILED, "",

@@ -282,6 +282,12 @@ bool shunt_ask(struct shunt *s, const struct shunt_side *side, enum shunt_ask wh
 	return !(__atomic_fetch_or(&flow_of(s, side)->ask, what, __ATOMIC_SEQ_CST) & what);
 }
 
+bool shunt_is_asked(const struct shunt *s, const struct shunt_side *side,
+		    enum shunt_ask what)
+{
+	return __atomic_load_n(&flow_of(s, side)->ask, __ATOMIC_RELAXED) & what;
+}
+
 int shunt_walk(const struct shunt_tools *tools)
 {
 	_cleanup_close_ int fd = bpf_iter_create(tools->walk_fd);

@@ -95,11 +95,13 @@ void shunt_watch(struct shunt *s, const struct shunt_side *side, bool on);
 
 /*
  * shunt_ask - note what the next walk is to do to the sender of @side; false
- * when it is noted already.
+ * when it is noted already. shunt_is_asked - and not yet done?
  * shunt_walk - do it to all senders of this process's network namespace, whose
  * sockets it walks: 1 ms for the kernel's table, and more with many sockets.
  * Returns the ms that it took, rounded up, or -errno.
  */
 bool shunt_ask(struct shunt *s, const struct shunt_side *side,
 	       enum shunt_ask what);
+bool shunt_is_asked(const struct shunt *s, const struct shunt_side *side,
+		    enum shunt_ask what);
 int shunt_walk(const struct shunt_tools *tools);

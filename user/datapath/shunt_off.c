@@ -81,6 +81,12 @@ bool shunt_ask(struct shunt *s, const struct shunt_side *side, enum shunt_ask wh
 	return false;
 }
 
+bool shunt_is_asked(const struct shunt *s, const struct shunt_side *side,
+		    enum shunt_ask what)
+{
+	return false;
+}
+
 int shunt_walk(const struct shunt_tools *tools)
 {
 	return -EOPNOTSUPP;

@@ -258,7 +258,7 @@ int capturer_init(struct capturer *c, struct loop *loop)
 
 void capturer_done(struct capturer *c)
 {
-	timer_done(&c->walk_timer);
+	walk_done(c);
 	timer_done(&c->tick_timer);
 	loop_done(&c->outs);
 	shunt_close(c->shunt);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "datapath/shunt.h"
+#include "datapath/walker.h"
 
 struct flow;
 struct forwarder;
@@ -42,16 +43,27 @@ struct capture {
 	struct captive up, down;
 };
 
+/* The walks over the sockets of one network namespace; walk.c. */
+struct walks {
+	struct capturer *capturer;
+	struct loop_source source; /* of the walker; fd -1: there is none */
+	struct loop_source timer;
+	uint64_t next;	/* timer_now(): none before */
+	bool wanted;	/* something was asked for since the last one began */
+	bool busy;	/* one is under way */
+	bool look;	/* one is wanted, but not soon */
+	bool requested; /* a walker */
+};
+
 /* What the captures of a forwarder share. */
 struct capturer {
 	struct shunt *shunt; /* NULL: splice alone */
 	struct shunt_tools tools;
 	struct loop outs; /* in the forwarder's loop */
 	struct loop_source outs_source;
-	struct loop_source walk_timer, tick_timer;
-	uint64_t walk_next; /* CLOCK_MONOTONIC, ms */
-	long walk_pause;    /* ms */
-	bool walk_here, walk_there;
+	struct loop_source tick_timer;
+	struct walks here, there; /* the host's, the container's */
+	struct walker walker;	  /* of the host's */
 	LIST_HEAD(captive_list, captive) watched;
 	unsigned long n_watched;
 	struct log_limit limit;
@@ -84,12 +96,23 @@ void capture_tell(struct capturer *c, const char *who, int result);
  * walk_ask_bulk - the sender turns out to send in bulk: few segments in flight,
  * asked for once. To be told early: when the target has got a large window,
  * there is never as much in flight as that allows, and the limit does not bite.
- * walk_done - one took @ms, or failed with -errno.
+ * walk_look - the sender has nothing more to say, as it seems: see within a
+ * second whether it is one that waits and was not told to go on.
  */
 void walk_ask(struct captive *captive, enum shunt_ask what);
 void walk_ask_bulk(struct captive *captive);
-void walk_done(struct capturer *c, int ms);
+void walk_look(struct captive *captive);
+
+/*
+ * walk_start - start the walker of the host's sockets, before sandbox_enter().
+ * walk_start_there - ask for that of the container's. walk_adopt - @fd is its socket; -1: it
+ * could not be started.
+ */
+int walk_start(struct capturer *c);
+void walk_start_there(struct capturer *c);
+void walk_adopt(struct capturer *c, int fd);
 int walk_init(struct capturer *c, struct loop *loop);
+void walk_done(struct capturer *c);
 
 /* watch_start - harmless when it is watched. watch_stop - likewise; watch.c. */
 void watch_start(struct captive *captive);

@@ -55,8 +55,8 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		c->captured(c, reply.result);
 		return;
 	}
-	if (reply.type == CONNECTOR_WALK) {
-		c->walked(c, reply.result);
+	if (reply.type == CONNECTOR_WALKER) {
+		c->walker(c, n ? fds[0] : -1);
 		return;
 	}
 	if (reply.type == CONNECTOR_GAUGE) {
@@ -176,12 +176,10 @@ int connector_set_tools(struct connector *c, const struct shunt_tools *tools)
 	return fd_send(c->source.fd, &request, sizeof(request), fds, 2);
 }
 
-int connector_walk(struct connector *c)
+int connector_walker(struct connector *c)
 {
-	struct connector_request request = { .type = CONNECTOR_WALK };
+	struct connector_request request = { .type = CONNECTOR_WALKER };
 
-	if (c->make)
-		return 0;
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 }
 

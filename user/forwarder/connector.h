@@ -19,7 +19,7 @@ enum connector_request_type {
 	CONNECTOR_SOCKETS,
 	CONNECTOR_TOOLS,   /* with the descriptors of struct shunt_tools; no reply */
 	CONNECTOR_CAPTURE, /* of the sender of a flow */
-	CONNECTOR_WALK,    /* for the flows that are marked */
+	CONNECTOR_WALKER,  /* to be started; one reply, with a descriptor or none */
 	CONNECTOR_GAUGE,   /* udp_gauge.h; one reply, with its descriptor or none */
 };
 
@@ -41,7 +41,7 @@ struct connector_reply {
 	uint8_t family;
 	bool udp;
 	bool released;
-	/* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture(); WALK: the ms that it took */
+	/* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture() */
 	int32_t result;
 };
 
@@ -62,7 +62,7 @@ struct connector {
 	/* @error: 0 or -errno */
 	void (*refilled)(struct connector *c, sa_family_t family, bool udp, int error);
 	void (*captured)(struct connector *c, int result);
-	void (*walked)(struct connector *c, int ms);
+	void (*walker)(struct connector *c, int fd); /* the callee's; -1: none */
 	void (*gauge)(struct connector *c, sa_family_t family, int fd);
 	void (*lost)(struct connector *c); /* the netns child is gone */
 	/*
@@ -77,7 +77,9 @@ int connector_set_tools(struct connector *c, const struct shunt_tools *tools);
 
 /* connector_capture - ask for a capture; `captured` tells. 0 or -errno. */
 int connector_capture(struct connector *c, const struct shunt_side *side);
-int connector_walk(struct connector *c);
+
+/* connector_walker - ask for a walker of the container's sockets; `walker` gets it. 0 or -errno. */
+int connector_walker(struct connector *c);
 
 /*
  * connector_init - take over @fd, the forwarder's end of the socket; -1: `make` is set.

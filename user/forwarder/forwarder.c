@@ -164,12 +164,12 @@ static void on_captured(struct connector *c, int result)
 	capture_tell(&f->capturer, "container", result);
 }
 
-static void on_walked(struct connector *c, int ms)
+static void on_walker(struct connector *c, int fd)
 {
 	struct forwarder *f =
 		(void *)((char *)c - offsetof(struct forwarder, connector));
 
-	walk_done(&f->capturer, ms);
+	walk_adopt(&f->capturer, fd);
 }
 
 static void on_gauge(struct connector *c, sa_family_t family, int fd)
@@ -232,8 +232,12 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 	if (r < 0)
 		return r;
 	f->capturer.shunt = f->choice.shunt;
-	if (f->capturer.shunt)
+	if (f->capturer.shunt) {
 		f->capturer.tools = shunt_tools(f->capturer.shunt);
+		r = walk_start(&f->capturer);
+		if (r < 0)
+			return error_errno(err, r, "cannot start a process");
+	}
 	if (f->choice.sockmap) {
 		r = kernel_relay_setup(f, f->choice.sockmap, err);
 		if (r < 0)
@@ -280,8 +284,10 @@ static int start(struct forwarder *f, const struct forwarder_request *request,
 	}
 	rules_open(f);
 	f->started = !request->start.is_paused;
-	if (f->capturer.shunt)
+	if (f->capturer.shunt) {
 		connector_set_tools(&f->connector, &f->capturer.tools);
+		walk_start_there(&f->capturer);
+	}
 	has_socket(f, &f->target4);
 	has_socket(f, &f->target6);
 	udp_start(f);
@@ -342,7 +348,7 @@ int forwarder_init(struct forwarder *f, int netns_fd)
 	f->connector.lost = on_netns_lost;
 	f->connector.gauge = on_gauge;
 	f->connector.captured = on_captured;
-	f->connector.walked = on_walked;
+	f->connector.walker = on_walker;
 	f->fd_limit = fd_raise_nofile();
 	tcp_pacing_default(f->pacing);
 	fd_set_nonblock(netns_fd);

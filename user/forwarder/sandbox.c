@@ -36,6 +36,8 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(restart_syscall), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	/* its walker */
+	SCMP_SYS(wait4),
 };
 /* clang-format on */
 

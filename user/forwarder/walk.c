@@ -3,12 +3,16 @@
  * Some things can be done to a sender only by a walk over all sockets of its
  * network namespace, of the kernel's whole table of them: 1 ms. One walk does
  * them for everybody, and however often they are asked for, it takes a small
- * part of one CPU.
+ * part of one CPU. A walker does it (datapath/walker.h), one for each place;
+ * what it did not get done is asked for again.
  */
+#include <errno.h>
 #include <stddef.h>
-#include <time.h>
 
+#include "base/error.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/tcp.h"
 #include "base/timer.h"
 #include "forwarder/capture.h"
 #include "forwarder/forwarder.h"
@@ -17,36 +21,141 @@
 #define WALK_MS 10
 #define WALK_SHARE 20
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
+/* After a failure; it would take a CPU to insist. */
+#define AGAIN_MS 100
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+/* How long a sender may wait that nobody knows to be waiting. */
+#define LOOK_MS 1000
+
+static struct forwarder *forwarder_of(struct capturer *c)
+{
+	return (void *)((char *)c - offsetof(struct forwarder, capturer));
 }
 
-void walk_done(struct capturer *c, int ms)
+static void later(struct walks *w, long ms)
 {
-	long pause = ms > 0 ? (long)ms * WALK_SHARE : 0;
-
-	c->walk_pause = pause > WALK_MS ? pause : WALK_MS;
-	c->walk_next = now_ms() + (uint64_t)c->walk_pause;
+	w->next = timer_now() + (uint64_t)ms;
+	timer_set(&w->timer, ms);
 }
 
-static void walk(struct capturer *c)
+static void want_walker(struct walks *w)
 {
-	struct forwarder *f = (void *)((char *)c - offsetof(struct forwarder, capturer));
-
-	walk_done(c, c->walk_here ? shunt_walk(&c->tools) : 0);
-	if (c->walk_there)
-		connector_walk(&f->connector);
-	c->walk_here = c->walk_there = false;
+	if (!w->requested)
+		w->requested = connector_walker(&forwarder_of(w->capturer)->connector) == 0;
+	if (!w->requested)
+		later(w, AGAIN_MS);
 }
 
-static void on_walk_timer(struct loop_source *source, uint32_t events)
+static void began(struct walks *w)
 {
-	if (timer_expired(source))
-		walk((void *)((char *)source - offsetof(struct capturer, walk_timer)));
+	w->wanted = false;
+	w->busy = true;
+}
+
+static void go(struct walks *w)
+{
+	uint64_t now = timer_now();
+
+	if (!w->wanted || w->busy)
+		return;
+	if (w->source.fd < 0)
+		want_walker(w); /* it was killed, or could not be started */
+	else if (now < w->next)
+		timer_set(&w->timer, (long)(w->next - now));
+	else if (walker_ask(w->source.fd) < 0)
+		later(w, AGAIN_MS);
+	else
+		began(w);
+}
+
+static void on_timer(struct loop_source *source, uint32_t events)
+{
+	struct walks *w = (void *)((char *)source - offsetof(struct walks, timer));
+
+	if (!timer_expired(source))
+		return;
+	w->wanted |= w->look;
+	w->look = false;
+	go(w);
+}
+
+static void lost(struct walks *w)
+{
+	struct capturer *c = w->capturer;
+
+	loop_del(&w->source);
+	w->busy = false;
+	w->wanted = true;
+	if (w == &c->here) {
+		/* as for every other process of ours: nobody could wake a sender */
+		log_error("the process that walks over the host's sockets is gone");
+		loop_stop(&forwarder_of(c)->loop);
+		return;
+	}
+	w->source.fd = fd_close(w->source.fd);
+	later(w, AGAIN_MS);
+}
+
+static void on_answer(struct loop_source *source, uint32_t events)
+{
+	struct walks *w = (void *)((char *)source - offsetof(struct walks, source));
+	long pause = WALK_MS;
+	int ms = 0, r;
+
+	r = walker_answer(source->fd, &ms);
+	if (r == -EAGAIN)
+		return;
+	if (r < 0) {
+		lost(w);
+		return;
+	}
+	w->busy = false;
+	if (ms < 0) {
+		log_debug("a walk over all sockets has failed: %s", errno_text(ms));
+		w->wanted = true;
+		pause = AGAIN_MS;
+	} else if ((long)ms * WALK_SHARE > pause) {
+		pause = (long)ms * WALK_SHARE;
+	}
+	w->wanted |= w->look;
+	w->look = false;
+	w->next = timer_now() + (uint64_t)pause;
+	go(w);
+}
+
+static int use_walker(struct walks *w, int fd)
+{
+	int r = loop_add(&forwarder_of(w->capturer)->loop, &w->source, fd, EPOLLIN, on_answer);
+
+	if (r < 0)
+		w->source.fd = -1;
+	return r;
+}
+
+int walk_start(struct capturer *c)
+{
+	int r = walker_start(&c->walker, &c->tools);
+
+	return r < 0 ? r : use_walker(&c->here, c->walker.fd);
+}
+
+void walk_start_there(struct capturer *c)
+{
+	if (!forwarder_of(c)->connector.make)
+		want_walker(&c->there);
+}
+
+void walk_adopt(struct capturer *c, int fd)
+{
+	struct walks *w = &c->there;
+
+	w->requested = false;
+	if (fd < 0 || use_walker(w, fd) < 0) {
+		fd_close(fd);
+		later(w, AGAIN_MS);
+		return;
+	}
+	go(w);
 }
 
 static const char *text_of(enum shunt_ask what)
@@ -60,30 +169,51 @@ static const char *text_of(enum shunt_ask what)
 		return "no longer shorten the queue of";
 	case SHUNT_ASK_FEW_SEGMENTS:
 		return "few segments at a time from";
+	case SHUNT_ASK_LOOK:
+		return "look after";
 	}
 	return "";
 }
 
-void walk_ask(struct captive *captive, enum shunt_ask what)
+/* Where the socket is that @what is about: the target is in the other one's namespace. */
+static struct walks *place_of(const struct captive *captive, enum shunt_ask what)
 {
 	struct capturer *c = captive->capture->capturer;
-	bool armed = c->walk_here || c->walk_there;
+	bool here = captive->is_client != (what == SHUNT_ASK_FEW_SEGMENTS);
 
-	if (!shunt_ask(c->shunt, captive->side, what))
+	/* alone, all of ours are here */
+	return here || forwarder_of(c)->connector.make ? &c->here : &c->there;
+}
+
+static void note(struct captive *captive, enum shunt_ask what)
+{
+	struct capturer *c = captive->capture->capturer;
+
+	if (shunt_ask(c->shunt, captive->side, what))
+		log_debug("%s the %s's socket", text_of(what),
+			  captive->is_client ? "client" : "container");
+}
+
+void walk_ask(struct captive *captive, enum shunt_ask what)
+{
+	struct walks *w = place_of(captive, what);
+
+	note(captive, what);
+	/* also when it was noted before: the walk may have passed it by */
+	w->wanted = true;
+	go(w);
+}
+
+void walk_look(struct captive *captive)
+{
+	struct walks *w = place_of(captive, SHUNT_ASK_LOOK);
+
+	note(captive, SHUNT_ASK_LOOK);
+	if (w->look)
 		return;
-	log_debug("%s the %s's socket", text_of(what),
-		  captive->is_client ? "client" : "container");
-	/* the target is in the other one's network namespace */
-	if (captive->is_client != (what == SHUNT_ASK_FEW_SEGMENTS))
-		c->walk_here = true;
-	else
-		c->walk_there = true;
-	if (armed)
-		return;
-	if (now_ms() >= c->walk_next)
-		walk(c);
-	else
-		timer_set(&c->walk_timer, c->walk_pause);
+	w->look = true;
+	if (!w->wanted)
+		timer_set(&w->timer, LOOK_MS);
 }
 
 void walk_ask_bulk(struct captive *captive)
@@ -91,10 +221,30 @@ void walk_ask_bulk(struct captive *captive)
 	if (captive->is_bulk)
 		return;
 	captive->is_bulk = true;
-	walk_ask(captive, SHUNT_ASK_FEW_SEGMENTS);
+	if (tcp_is_loopback(captive->flow->to))
+		walk_ask(captive, SHUNT_ASK_FEW_SEGMENTS);
+}
+
+static int walks_init(struct walks *w, struct capturer *c, struct loop *loop)
+{
+	w->capturer = c;
+	w->source.fd = -1;
+	return timer_add(loop, &w->timer, on_timer);
 }
 
 int walk_init(struct capturer *c, struct loop *loop)
 {
-	return timer_add(loop, &c->walk_timer, on_walk_timer);
+	int r = walks_init(&c->here, c, loop);
+
+	return r < 0 ? r : walks_init(&c->there, c, loop);
+}
+
+void walk_done(struct capturer *c)
+{
+	timer_done(&c->here.timer);
+	timer_done(&c->there.timer);
+	loop_del(&c->here.source);
+	loop_del(&c->there.source);
+	c->there.source.fd = fd_close(c->there.source.fd);
+	walker_end(&c->walker);
 }

@@ -73,8 +73,12 @@ static void tick(struct capturer *c, struct captive *captive)
 	/* the last was counted before it was in the queue */
 	if (++captive->quiet == 1)
 		tcp_flush(captive->flow->to);
-	else if (captive->quiet >= QUIET_TICKS)
-		watch_stop(captive);
+	if (shunt_is_asked(c->shunt, captive->side, SHUNT_ASK_EDGE))
+		walk_ask(captive, SHUNT_ASK_EDGE);
+	if (captive->quiet < QUIET_TICKS)
+		return;
+	walk_look(captive);
+	watch_stop(captive);
 }
 
 static void on_tick(struct loop_source *source, uint32_t events)

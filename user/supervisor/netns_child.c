@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -13,6 +14,7 @@
 #include "base/loop.h"
 #include "base/memory.h"
 #include "datapath/shunt.h"
+#include "datapath/walker.h"
 #include "forwarder/connector.h"
 #include "forwarder/udp_gauge.h"
 #include "supervisor/command.h"
@@ -30,6 +32,7 @@ struct netns_child {
 	struct loop_source control, forwarder;
 	struct command command;
 	struct shunt_tools tools; /* -1: none */
+	struct walker walker;
 	int accept_dad; /* to be restored; -1: nothing */
 	int exit_status;
 };
@@ -82,14 +85,17 @@ static void capture(int to, const struct shunt_tools *tools,
 	fd_send(to, &reply, sizeof(reply), NULL, 0);
 }
 
-static void walk(int to, const struct shunt_tools *tools)
+/* The one before, if there was one, is gone: a command may kill all that it sees. */
+static void supply_walker(int to, struct walker *w, const struct shunt_tools *tools)
 {
-	struct connector_reply reply = {
-		.type = CONNECTOR_WALK,
-		.result = shunt_walk(tools),
-	};
+	struct connector_reply reply = { .type = CONNECTOR_WALKER };
 
-	fd_send(to, &reply, sizeof(reply), NULL, 0);
+	if (w->pid > 0)
+		waitpid(w->pid, NULL, WNOHANG);
+	*w = (struct walker){ .fd = -1 };
+	walker_start(w, tools);
+	fd_send(to, &reply, sizeof(reply), &w->fd, w->fd >= 0);
+	w->fd = fd_close(w->fd);
 }
 
 /* Of another machine's sockets this namespace knows nothing. */
@@ -138,8 +144,8 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 	case CONNECTOR_CAPTURE:
 		capture(source->fd, &c->tools, &request);
 		break;
-	case CONNECTOR_WALK:
-		walk(source->fd, &c->tools);
+	case CONNECTOR_WALKER:
+		supply_walker(source->fd, &c->walker, &c->tools);
 		break;
 	}
 	fd_close(fds[0]);

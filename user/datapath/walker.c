@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/walker.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+/* Longer than a walk takes, and no time for somebody who waits for an end. */
+#define END_MS 200
+
+static void __attribute__((noreturn)) work(int fd, const struct shunt_tools *tools)
+{
+	int32_t result;
+	char ask;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* a terminal's ^C is not for it */
+	setpgid(0, 0);
+	fd_close_all_but((int[]){ STDERR_FILENO, fd, tools->walk_fd }, 3);
+	/* what it needs it has: the link; the bounding set may be out of reach */
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+		capng_apply(CAPNG_SELECT_CAPS);
+	while (recv(fd, &ask, sizeof(ask), 0) == sizeof(ask)) {
+		result = shunt_walk(tools);
+		if (send(fd, &result, sizeof(result), MSG_NOSIGNAL) < 0)
+			break;
+	}
+	_exit(0);
+}
+
+int walker_start(struct walker *w, const struct shunt_tools *tools)
+{
+	int fds[2], r;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		work(fds[1], tools);
+	r = -errno;
+	fd_close(fds[1]);
+	if (pid < 0) {
+		fd_close(fds[0]);
+		return r;
+	}
+	*w = (struct walker){ .pid = pid, .fd = fds[0] };
+	return 0;
+}
+
+int walker_ask(int fd)
+{
+	char ask = 0;
+
+	if (send(fd, &ask, sizeof(ask), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(ask))
+		return 0;
+	return errno == EAGAIN ? -EAGAIN : -EPIPE;
+}
+
+int walker_answer(int fd, int *ret_result)
+{
+	int32_t result;
+	ssize_t n = recv(fd, &result, sizeof(result), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (n != sizeof(result))
+		return -EPIPE;
+	*ret_result = result;
+	return 0;
+}
+
+void walker_end(struct walker *w)
+{
+	const struct timeval limit = { .tv_usec = END_MS * 1000 };
+	int32_t unused;
+	ssize_t n;
+
+	if (w->pid <= 0)
+		return;
+	setsockopt(w->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	shutdown(w->fd, SHUT_WR);
+	do {
+		n = recv(w->fd, &unused, sizeof(unused), 0);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	w->fd = fd_close(w->fd);
+	/* its end of the socket closes when it ends */
+	waitpid(w->pid, NULL, n == 0 || errno == ECONNRESET ? 0 : WNOHANG);
+	w->pid = 0;
+}
