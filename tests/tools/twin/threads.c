@@ -38,17 +38,22 @@ static void *write_records(void *arg)
 	return NULL;
 }
 
-static void writers(struct end *e)
+static void write_all(struct end *e, void *(*thread)(void *arg))
 {
 	struct writer w[WRITERS];
 	pthread_t threads[WRITERS];
 
 	for (uint32_t i = 0; i < WRITERS; i++) {
 		w[i] = (struct writer){ e, i };
-		pthread_create(&threads[i], NULL, write_records, &w[i]);
+		pthread_create(&threads[i], NULL, thread, &w[i]);
 	}
 	for (int i = 0; i < WRITERS; i++)
 		pthread_join(threads[i], NULL);
+}
+
+static void writers(struct end *e)
+{
+	write_all(e, write_records);
 	shutdown(e->fd, SHUT_WR);
 	ended(e);
 }
@@ -73,6 +78,64 @@ static void collects(struct end *e)
 		say(e, "records of writer %d: %u", i, next[i]);
 	say(e, "wrong ones: %u", wrong);
 	ended(e);
+}
+
+/* ---- bytes need no lock: none can be short -------------------------------------------- */
+
+#define LETTERS 10000
+
+static void *write_letters(void *arg)
+{
+	struct writer *w = arg;
+	char letter = (char)('a' + w->id);
+
+	for (int i = 0; i < LETTERS; i++) {
+		ssize_t n = put(w->e, &letter, 1);
+
+		if (n == 1)
+			continue;
+		say(w->e, "a letter was not sent: %s", err((int)n));
+		break;
+	}
+	return NULL;
+}
+
+/* Then all queues are full: they have to wait for room, and get it at the same time. */
+static void letters(struct end *e)
+{
+	static char dots[MIB];
+	ssize_t n;
+
+	write_all(e, write_letters);
+	heed(e);
+	do {
+		n = send(e->fd, dots, sizeof(dots), MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n > 0);
+	say(e, "no room: %s", res(n));
+	tell(e);
+	write_all(e, write_letters);
+	shutdown(e->fd, SHUT_WR);
+	ended(e);
+}
+
+static void counts_letters(struct end *e)
+{
+	unsigned int count[256] = { 0 }, sum = 0;
+	unsigned char data[20000];
+	ssize_t n;
+
+	while ((n = get(e, data, sizeof(data))) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			count[data[i]]++;
+		sum += (unsigned int)n;
+		if (sum == WRITERS * LETTERS)
+			meet(e);
+	}
+	/* how many zeros there was room for is a matter of luck */
+	for (int i = 1; i < 256; i++)
+		if (count[i])
+			say(e, "%c: %u", i, count[i]);
+	say(e, "the end: %s", res(n));
 }
 
 /* ---- both at once --------------------------------------------------------------------- */
@@ -192,6 +255,7 @@ static void echoes(struct end *e)
 
 const struct kase thread_cases[] = {
 	{ "many writers", IN_ALL | ALL_FAMILIES, writers, collects, NULL },
+	{ "many writers of letters", IN_ALL, letters, counts_letters, NULL },
 	{ "both directions", IN_ALL | ALL_FAMILIES, both, both, NULL },
 	{ "both directions, one thread", IN_NONBLOCKING | IN_BLOCKING, both_by_one, both_by_one, NULL },
 	{ "writer and reader", IN_ALL, pipelines, echoes, NULL },
