@@ -235,6 +235,24 @@ static void waitall(struct end *e)
 	say(e, "recv: %s", res(waiter_end(&w)));
 }
 
+/* What is there must do. */
+static void waitall_not(struct end *e)
+{
+	int flags = MSG_WAITALL | (e->mode == NONBLOCKING ? 0 : MSG_DONTWAIT);
+	char text[12];
+
+	more_there(e, 5);
+	say(e, "recv 12: %s", res(recv(e->fd, text, 12, flags)));
+	say(e, "recv 12: %s", res(recv(e->fd, text, 12, flags)));
+	more_there(e, 5);
+	more_there(e, 10);
+	more_there(e, 15);
+	say(e, "recv 12: %s", res(recv(e->fd, text, 12, flags)));
+	say(e, "recv 12: %s", res(recv(e->fd, text, 12, flags)));
+	tell(e);
+	ended(e);
+}
+
 static ssize_t recv_some(struct end *e)
 {
 	char text[100];
@@ -310,6 +328,7 @@ const struct kase receiving_cases[] = {
 	{ "MSG_PEEK, MSG_TRUNC", IN_ALL, peek, sends_pieces, NULL },
 	{ "recv of nothing", IN_ALL, nothing, sends_pieces, NULL },
 	{ "MSG_WAITALL", IN_WAITING, waitall, sends_pieces, NULL },
+	{ "MSG_WAITALL, without waiting", IN_ALL, waitall_not, sends_pieces, NULL },
 	{ "MSG_WAITALL, signal", IN_WAITING, waitall_signal, sends_pieces, NULL },
 	{ "SO_RCVLOWAT", IN_ALL, rcvlowat, sends_pieces, NULL },
 	{ "SO_RCVLOWAT, recv waits", IN_WAITING, rcvlowat_waits, sends_pieces, NULL },
