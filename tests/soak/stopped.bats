@@ -43,7 +43,7 @@ available() {
 
 # No connection is left, and what they held is free. The kernel counts TCP's memory for each CPU
 # apart, a megabyte of which may not have been added up; the rest of the machine does other things,
-# so that of it only what 200 connections hold, a gigabyte or more, is noticed.
+# so that of it only what 200 connections hold, some gigabyte, is noticed.
 memory_is_back() {
 	[ -z "$(nsenter --net="$ns" ss -Htn)" ] &&
 		[ "$(tcp_memory)" -le $((tcp_before + 2 * MB)) ] &&
