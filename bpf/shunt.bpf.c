@@ -276,7 +276,9 @@ int shunt_capture(struct __sk_buff *skb)
 	if (!sk || sk->state == TCP_LISTEN)
 		goto out;
 	s = bpf_skc_to_tcp_sock(sk);
-	if (!s || sk->state != TCP_ESTABLISHED || is_special(s))
+	if (sk->state != TCP_ESTABLISHED)
+		r = SHUNT_ENDING;
+	else if (!s || is_special(s))
 		r = SHUNT_UNSUITABLE;
 	else if (is_blocking((struct sock *)s))
 		r = SHUNT_BLOCKING;

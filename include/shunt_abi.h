@@ -56,6 +56,7 @@ enum shunt_capture {
 	SHUNT_NO_FLOW,	  /* the slot is free, or A or B is not in `targets` */
 	SHUNT_NO_SENDER,  /* not in this network namespace */
 	SHUNT_BLOCKING,	  /* its file has no O_NONBLOCK */
-	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), zero copy, time stamps, a rate, or ending */
+	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), zero copy, time stamps, or a rate */
+	SHUNT_ENDING,	  /* not ESTABLISHED any more: no map takes it */
 	SHUNT_REFUSED,	  /* the map did not take it: full, or in another's */
 };

@@ -32,7 +32,8 @@ void capture_tell(struct capturer *c, const char *who, int result)
 	 * machine is none of this namespace's, and no map takes who is ending.
 	 */
 	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
-	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING || result == -EOPNOTSUPP)
+	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING ||
+	    result == SHUNT_ENDING || result == -EOPNOTSUPP)
 		return;
 	if (!log_allowed(&c->limit))
 		return;
@@ -41,7 +42,7 @@ void capture_tell(struct capturer *c, const char *who, int result)
 			 "others stay on splice", SHUNT_FLOWS_MAX / 2);
 	else
 		log_warn("a connection stays on splice: the %s: %s", who,
-			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, time stamps, a rate, or ending" :
+			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, time stamps, or a rate" :
 			 result == SHUNT_REFUSED ? "another sockmap has its socket" :
 						   errno_text(result));
 }
