@@ -24,7 +24,7 @@ static const char *const mode_names[] = { "nonblocking", "blocking", "turned", "
 static const char usage[] =
 	"twin --list\n"
 	"twin --netns PATH --out DIR --port P [--host-port P] [--native] [--shunt] [--jobs N]\n"
-	"     [--families 46m] [--theme THEME] [--only CASE]...\n"
+	"     [--families 46m] [--theme THEME,...] [--only CASE]...\n"
 	"     [--mode MODE,...] [--patience MS]\n"
 	"\n"
 	"Runs the cases, each as server in the namespace and client of this one (--native: of\n"
@@ -120,6 +120,18 @@ static void list_case(const struct kase *kase, unsigned int modes)
 			printf("%s\t%s\n", kase->name, mode_names[mode]);
 }
 
+static bool is_theme_wanted(const char *names, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = names; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (!strncmp(at, name, len) && (!at[len] || at[len] == ','))
+			return true;
+	}
+	return !names;
+}
+
 static bool is_wanted(const struct kase *kase, char *const *only, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
@@ -170,7 +182,7 @@ int main(int argc, char **argv)
 	}
 	pool.pid = calloc(setup.jobs, sizeof(*pool.pid));
 	for (size_t i = 0; i < sizeof(themes) / sizeof(*themes); i++) {
-		if (theme && strcmp(theme, themes[i].name))
+		if (!is_theme_wanted(theme, themes[i].name))
 			continue;
 		for (const struct kase *k = themes[i].cases; k->name; k++) {
 			if (!is_wanted(k, only, n))
