@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who speaks first, and ends that come before the beginning. */
+#include <linux/tcp.h>
 #include <netinet/in.h>
 
 #include "end.h"
@@ -149,11 +150,38 @@ static void server_of_mptcp(struct end *e)
 	goes_on(e);
 }
 
+/* The first bytes are in the SYN, by TCP Fast Open, and arrive once. */
+static void client_is_fast(struct end *e)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	struct stream s;
+	char data[1000];
+
+	stream_init(&s);
+	stream_fill(&s, data, sizeof(data));
+	say(e, "sendto: %s", res(end_connect_fast(e, data, sizeof(data))));
+	heed(e);
+	getsockopt(e->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	say(e, "data in the SYN: %s", info.tcpi_options & TCPI_OPT_SYN_DATA ? "yes" : "no");
+	goes_on(e);
+}
+
+static void server_hears_at_once(struct end *e)
+{
+	end_accept(e);
+	recv_stream(e, 1000);
+	tell(e);
+	goes_on(e);
+}
+
 const struct kase beginning_cases[] = {
 	{ "client speaks before accept", IN_ALL | CLIENT_ONLY | UNCONNECTED | ALL_FAMILIES,
 	  client_speaks, server_hears, NULL },
 	{ "server speaks first", IN_ALL | SERVER_ONLY | UNCONNECTED | ALL_FAMILIES,
 	  server_speaks, client_hears, NULL },
+	{ "MSG_FASTOPEN", IN_ALL | CLIENT_ONLY | UNCONNECTED | ALL_FAMILIES, client_is_fast,
+	  server_hears_at_once, NULL },
 	{ "client says all before accept", IN_BLOCKING | CLIENT_ONLY | UNCONNECTED,
 	  client_says_all, server_accepts_late, NULL },
 	{ "client closes at once", IN_BLOCKING | CLIENT_ONLY | UNCONNECTED, client_closes,

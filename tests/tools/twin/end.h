@@ -92,6 +92,9 @@ void end_connect(struct end *e);
 void end_accept(struct end *e);
 void end_warm_up(struct end *e);
 
+/* end_connect_fast - by MSG_FASTOPEN, the data along; how much has gone, or -errno. */
+ssize_t end_connect_fast(struct end *e, const void *data, size_t len);
+
 /* reset - close(2) with a reset. */
 void reset(struct end *e);
 /* option - setsockopt(2) of a number that must succeed. get_option - getsockopt(2), or -errno. */

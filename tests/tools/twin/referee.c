@@ -55,11 +55,30 @@ static int open_listener(struct end *e)
 	return fd;
 }
 
+/* Where the client goes. */
+static socklen_t destination(const struct end *e, struct sockaddr_storage *ret)
+{
+	uint16_t first = e->setup->native ? e->setup->port : e->setup->host_port;
+
+	return address(e->job, (uint16_t)(first + e->port - e->setup->port), false, ret);
+}
+
+ssize_t end_connect_fast(struct end *e, const void *data, size_t len)
+{
+	struct sockaddr_storage to;
+	socklen_t to_len = destination(e, &to);
+	ssize_t n;
+
+	e->fd = must(e, "socket", socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	set_blocking(e->fd, e->mode == BLOCKING);
+	n = sendto(e->fd, data, len, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&to, to_len);
+	return n < 0 ? -errno : n;
+}
+
 void end_connect(struct end *e)
 {
 	struct sockaddr_storage to;
-	uint16_t first = e->setup->native ? e->setup->port : e->setup->host_port;
-	socklen_t len = address(e->job, (uint16_t)(first + e->port - e->setup->port), false, &to);
+	socklen_t len = destination(e, &to);
 	int r;
 
 	if (e->fd < 0)
