@@ -214,8 +214,11 @@ static volatile char twelve[12];
 
 static ssize_t recv_all_12(struct end *e)
 {
-	ssize_t n = recv(e->fd, (char *)twelve, sizeof(twelve), MSG_WAITALL);
+	ssize_t n;
 
+	do {
+		n = recv(e->fd, (char *)twelve, sizeof(twelve), MSG_WAITALL);
+	} while (n < 0 && may_go_on(e));
 	return n < 0 ? -errno : n;
 }
 

@@ -121,11 +121,7 @@ ssize_t waiter_end(struct waiter *w)
 
 ssize_t recv_1(struct end *e)
 {
-	ssize_t n;
 	char c;
 
-	do {
-		n = recv(e->fd, &c, 1, 0);
-	} while (n < 0 && e->mode == NONBLOCKING && may_go_on(e));
-	return n < 0 ? -errno : n;
+	return get(e, &c, 1);
 }

@@ -140,6 +140,16 @@ static void on_signal(int number)
 {
 }
 
+/* Whatever ends the call. */
+static ssize_t recv_once(struct end *e)
+{
+	ssize_t n;
+	char c;
+
+	n = recv(e->fd, &c, 1, 0);
+	return n < 0 ? -errno : n;
+}
+
 /* The signal goes to the thread that waits; then data. */
 static void signalled(struct end *e, int flags)
 {
@@ -148,7 +158,7 @@ static void signalled(struct end *e, int flags)
 	ssize_t r;
 
 	sigaction(SIGUSR1, &action, NULL);
-	waiter_start(&w, e, recv_1);
+	waiter_start(&w, e, flags ? recv_1 : recv_once);
 	pthread_kill(w.thread, SIGUSR1);
 	if (flags) {
 		await_waiter(&w);
@@ -277,7 +287,7 @@ static void timed_out(struct end *e)
 	tell(e);
 	soon.tv_usec = 0;
 	setsockopt(e->fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof(soon));
-	say(e, "recv: %s", res(recv(e->fd, &c, 1, 0)));
+	say(e, "recv: %s", res(recv_1(e)));
 	finish(e);
 }
 
