@@ -69,10 +69,10 @@ $(O)/vmlinux/vmlinux.h:
 	$(Q)$(if $(VMLINUX_H),cat $(VMLINUX_H),bpftool btf dump file $(VMLINUX_BTF) format c) >$@.tmp
 	$(Q)mv $@.tmp $@
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c include/%_abi.h $(O)/vmlinux/vmlinux.h
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c include/%_abi.h $(wildcard bpf/*.h) $(O)/vmlinux/vmlinux.h
 	@mkdir -p $(@D)
 	@echo "  BPF  $<"
-	$(Q)clang -g -O2 -target bpf -mcpu=v3 -Wall -Iinclude -I$(O) -c -o $@ $<
+	$(Q)clang -g -O2 -target bpf -mcpu=v3 -Wall -I. -Iinclude -I$(O) -c -o $@ $<
 
 $(O)/bpf/%.lskel.h: $(O)/bpf/%.bpf.o
 	$(Q)bpftool gen skeleton -L $< name $*_bpf >$@.tmp && mv $@.tmp $@

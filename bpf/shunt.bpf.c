@@ -19,71 +19,17 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/shunt_maps.h"
 #include "shunt_abi.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define O_NONBLOCK 04000
 #define SEND_SHUTDOWN 2
 #define AF_INET6 10
 #define SOL_TCP 6
 #define TCP_NOTSENT_LOWAT 25
 #define SOCK_SNDBUF_LOCK 1
 #define SOCK_NOSPACE 2
-
-/* A and B, without a program: where to redirect to, and where to look. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, SHUNT_FLOWS_MAX);
-	__type(key, __u64);
-	__type(value, __u64);
-} targets SEC(".maps");
-
-/* S, with the verdict below. The key is the flow's id. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, SHUNT_FLOWS_MAX);
-	__type(key, __u64);
-	__type(value, __u64);
-} senders SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SHUNT_FLOWS_MAX);
-	__type(key, __u32);
-	__type(value, struct shunt_flow);
-} flows SEC(".maps");
-
-/* What S carries; the addresses are for probe reads, which cannot fault. */
-struct sender {
-	__u64 id;
-	__u64 target_key;
-	__u32 slot;
-	__u32 is_short; /* its TCP_NOTSENT_LOWAT is of our making */
-	struct tcp_sock *relay;
-	struct tcp_sock *target;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct sender);
-} sender_of SEC(".maps");
-
-/* What T carries, put there by user space: the flow that leads to it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct shunt_target);
-} target_of SEC(".maps");
-
-static __always_inline int is_blocking(struct sock *sk)
-{
-	return !(sk->sk_socket->file->f_flags & O_NONBLOCK);
-}
 
 /*
  * A push works as long as the queue is below sndbuf and there is memory for
@@ -104,21 +50,6 @@ static __always_inline int is_open(struct sock *sk)
 {
 	return !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_shutdown) & SEND_SHUTDOWN) &&
 	       !BPF_CORE_READ(sk, sk_err);
-}
-
-/*
- * What is never redirected: who speaks TLS by the kernel (it would be plain
- * text), wants to be told when its pages or bytes are sent (MSG_ZEROCOPY,
- * SO_TIMESTAMPING), which a captured socket gets wrong, or has bounded its own
- * rate (SO_MAX_PACING_RATE), which the target knows nothing of.
- */
-static __always_inline int is_special(struct tcp_sock *s)
-{
-	struct sock *sk = (struct sock *)s;
-
-	return s->inet_conn.icsk_ulp_ops || sk->sk_tsflags ||
-	       sk->sk_max_pacing_rate != ~0UL ||
-	       (sk->__sk_common.skc_flags & (1UL << SOCK_ZEROCOPY));
 }
 
 /* The kernel shows a write in pieces of half a megabyte. */
@@ -370,6 +301,25 @@ static __always_inline __u32 take_ask(__u32 slot, __u64 id, __u32 what)
 	return __sync_fetch_and_and(&flow->ask, ~what) & what;
 }
 
+/*
+ * A sender that has nothing to send may have become what is not redirected:
+ * one that blocks now and only reads would notice, and no verdict sees it.
+ */
+static __always_inline int let_go(struct tcp_sock *s, struct sender *sender)
+{
+	__u32 slot = sender->slot;
+	__u64 id = sender->id;
+	struct shunt_flow *flow;
+
+	if (!is_special(s) && !is_blocking((struct sock *)s))
+		return 0;
+	flow = bpf_map_lookup_elem(&flows, &slot);
+	if (flow && flow->id == id)
+		flow->captured = 0;
+	bpf_map_delete_elem(&senders, &id);
+	return 1;
+}
+
 SEC("iter/tcp")
 int shunt_walk(struct bpf_iter__tcp *ctx)
 {
@@ -389,6 +339,8 @@ int shunt_walk(struct bpf_iter__tcp *ctx)
 		ask = take_ask(sender->slot, sender->id,
 			       SHUNT_ASK_EDGE | SHUNT_ASK_SHRINK | SHUNT_ASK_GROW |
 				       SHUNT_ASK_LOOK);
+		if (ask & SHUNT_ASK_LOOK && let_go(tp, sender))
+			ask |= SHUNT_ASK_GROW;
 		if (ask)
 			serve_sender(tp, sender, ask);
 		return 0;

@@ -47,7 +47,7 @@ enum shunt_ask {
 	SHUNT_ASK_SHRINK = 2, /* shorten its send queue, unless it chose the length */
 	SHUNT_ASK_FEW_SEGMENTS = 4, /* of T: that few are in flight at a time */
 	SHUNT_ASK_GROW = 8, /* let its send queue be as long as it was */
-	SHUNT_ASK_LOOK = 16, /* as EDGE, if it waits for one (SOCK_NOSPACE) */
+	SHUNT_ASK_LOOK = 16, /* as EDGE if it waits for one (SOCK_NOSPACE); let it go if it blocks */
 };
 
 /* What the capture program returns. */

@@ -243,6 +243,27 @@ static void test_blocking_recv(struct shunt *shunt)
 	end(&b);
 }
 
+/* Who blocks now and does not send: no verdict sees it. */
+static void test_turned(struct shunt *shunt)
+{
+	struct shunt_tools tools = shunt_tools(shunt);
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "captured");
+	shunt_ask(shunt, &b.pair.down, SHUNT_ASK_LOOK);
+	tap_ok(shunt_walk(&tools) > 0 && shunt_is_captured(shunt, &b.pair.down),
+	       "who is looked after stays");
+	set_nonblock(C(&b), false);
+	shunt_ask(shunt, &b.pair.down, SHUNT_ASK_LOOK);
+	tap_ok(shunt_walk(&tools) > 0 && !shunt_is_captured(shunt, &b.pair.down),
+	       "unless it blocks now");
+	set_nonblock(C(&b), true);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "it is in nobody's map");
+	end(&b);
+}
+
 int main(void)
 {
 	struct shunt *shunt;
@@ -258,6 +279,7 @@ int main(void)
 	test_shrink(shunt);
 	test_long_writes(shunt);
 	test_shut_down(shunt);
+	test_turned(shunt);
 	test_blocking_recv(shunt);
 	shunt_close(shunt);
 	return tap_end();
