@@ -104,3 +104,32 @@ limited() {
 	ended_as_others_do client 4
 	ended_as_others_do server 4
 }
+
+# walker_of KIND - the pid of the process that it has for walks over all sockets
+walker_of() {
+	pgrep -P "$(pid_of "$1")"
+}
+
+has_another_walker() {
+	local now
+
+	now=$(walker_of @netns) && [ "$now" != "$1" ]
+}
+
+@test "a walker that is killed: the container's comes again, without the host's all ends" {
+	local killed
+
+	attach_start
+	eventually 5 walker_of @netns
+	killed=$(walker_of @netns)
+	kill -KILL "$killed"
+	eventually 5 has_another_walker "$killed"
+	kill -KILL "$(walker_of @forwarder)"
+	eventually 5 pid_ended "$portshunt_pid"
+	status=0
+	wait "$portshunt_pid" || status=$?
+	[ "$status" = 125 ]
+	portshunt_pid=
+	grep -q "the process that walks over the host's sockets is gone" "$dir/portshunt.err"
+	gone_from_kernel
+}
