@@ -94,3 +94,14 @@ ended_as_others_do() {
 	[ "$(grep -cE 'send: (EPIPE|ECONNRESET)$' <<<"$output")" = "$2" ]
 	[ -z "$(grep -E '(send|recv|wrong): ' <<<"$output" | grep -vE ': (EOF|ECONNRESET|EPIPE)$')" ]
 }
+
+# bulk_killed WAY... - the forwarder is killed once bulk has gone these ways, as carried() has them
+bulk_killed() {
+	attach_start --control "$dir/control"
+	peer_start server server bulk --bytes 100g --connections 4 --epoll --netns "$ns" --port 7000
+	peer_start client client bulk --bytes 100g --streams 4 --epoll 127.0.0.1 "$port"
+	eventually 20 under_way 4000000 "$@"
+	forwarder_killed
+	ended_as_others_do client 4
+	ended_as_others_do server 4
+}

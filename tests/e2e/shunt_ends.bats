@@ -96,13 +96,7 @@ limited() {
 }
 
 @test "SIGKILL in mid-stream: bulk both ways ends as other connections do" {
-	attach_start --control "$dir/control"
-	peer_start server server bulk --bytes 100g --connections 4 --epoll --netns "$ns" --port 7000
-	peer_start client client bulk --bytes 100g --streams 4 --epoll 127.0.0.1 "$port"
-	eventually 20 under_way 4000000 up_redirected down_redirected
-	forwarder_killed
-	ended_as_others_do client 4
-	ended_as_others_do server 4
+	bulk_killed up_redirected down_redirected
 }
 
 # walker_of KIND - the pid of the process that it has for walks over all sockets

@@ -107,13 +107,7 @@ spoil() {
 }
 
 @test "SIGKILL in mid-stream: bulk both ways ends as other connections do" {
-	attach_start --control "$dir/control"
-	peer_start server server bulk --bytes 100g --connections 4 --epoll --netns "$ns" --port 7000
-	peer_start client client bulk --bytes 100g --streams 4 --epoll 127.0.0.1 "$port"
-	eventually 20 under_way 4000000 up down
-	forwarder_killed
-	ended_as_others_do client 4
-	ended_as_others_do server 4
+	bulk_killed up down
 }
 
 @test "SIGKILL between the messages of four connections that the kernel relays" {

@@ -83,3 +83,17 @@ put_after_get() {
 	cmp "$dir/file" "$dir/put/file" || return
 	rm "$dir/put/file"
 }
+
+# nginx_setup, nginx_teardown - of each test: nginx runs, and has nothing to complain of
+nginx_setup() {
+	servers_setup
+	nginx_config >"$dir/nginx.conf"
+	server_start nginx TERM 80 nginx -c "$dir/nginx.conf" -e "$dir/nginx.log"
+}
+
+nginx_teardown() {
+	local failed=0
+
+	log_is_clean "$dir/nginx.log" '\[(error|crit|alert|emerg)\]' || failed=1
+	servers_teardown && [ $failed = 0 ]
+}

@@ -16,16 +16,11 @@ setup_file() {
 }
 
 setup() {
-	servers_setup
-	nginx_config >"$dir/nginx.conf"
-	server_start nginx TERM 80 nginx -c "$dir/nginx.conf" -e "$dir/nginx.log"
+	nginx_setup
 }
 
 teardown() {
-	local failed=0
-
-	log_is_clean "$dir/nginx.log" '\[(error|crit|alert|emerg)\]' || failed=1
-	servers_teardown && [ $failed = 0 ]
+	nginx_teardown
 }
 
 teardown_file() {

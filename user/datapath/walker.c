@@ -4,6 +4,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -82,6 +83,7 @@ void walker_end(struct walker *w)
 {
 	const struct timeval limit = { .tv_usec = END_MS * 1000 };
 	int32_t unused;
+	bool ended;
 	ssize_t n;
 
 	if (w->pid <= 0)
@@ -91,8 +93,9 @@ void walker_end(struct walker *w)
 	do {
 		n = recv(w->fd, &unused, sizeof(unused), 0);
 	} while (n > 0 || (n < 0 && errno == EINTR));
-	w->fd = fd_close(w->fd);
 	/* its end of the socket closes when it ends */
-	waitpid(w->pid, NULL, n == 0 || errno == ECONNRESET ? 0 : WNOHANG);
+	ended = n == 0 || errno == ECONNRESET;
+	w->fd = fd_close(w->fd);
+	waitpid(w->pid, NULL, ended ? 0 : WNOHANG);
 	w->pid = 0;
 }

@@ -236,7 +236,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		f->capturer.tools = shunt_tools(f->capturer.shunt);
 		r = walk_start(&f->capturer);
 		if (r < 0)
-			return error_errno(err, r, "cannot start a process");
+			return error_errno(err, r, "cannot start the shunt's walker (--datapath=splice does without)");
 	}
 	if (f->choice.sockmap) {
 		r = kernel_relay_setup(f, f->choice.sockmap, err);

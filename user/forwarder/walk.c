@@ -54,10 +54,11 @@ static void began(struct walks *w)
 
 static void go(struct walks *w)
 {
-	uint64_t now = timer_now();
+	uint64_t now;
 
 	if (!w->wanted || w->busy)
 		return;
+	now = timer_now();
 	if (w->source.fd < 0)
 		want_walker(w); /* it was killed, or could not be started */
 	else if (now < w->next)
