@@ -127,3 +127,31 @@ has_another_walker() {
 	grep -q "the process that walks over the host's sockets is gone" "$dir/portshunt.err"
 	gone_from_kernel
 }
+
+walker_hangs() {
+	grep -q '^State:.*D (' "/proc/$(walker_of @forwarder)/status"
+}
+
+@test "somebody holds a socket's lock for ever: walks hang, connections go on" {
+	local holder
+
+	attach_start
+	perl "$e2e_root/tests/tools/hold-lock.pl" "$dir/held" 3>&- &
+	holder=$!
+	eventually 5 test -e "$dir/held"
+	peer_start server server bench --control --netns "$ns" --port 7000
+	for way in "" --down; do
+		run "$PEER" client throughput --epoll --seconds 0.3 --deadline 10 $way 127.0.0.1 "$port"
+		echo "$output"
+		[ "$status" = 0 ]
+	done
+	eventually 5 walker_hangs
+	run "$PEER" client rr --epoll --flows 4 --seconds 0.3 --deadline 10 127.0.0.1 "$port"
+	[ "$status" = 0 ]
+	peer_stdin_eof server
+	peer_wait server
+	portshunt_stop
+	[ "$status" = 0 ]
+	kill -KILL "$holder"
+	wait "$holder" || true
+}
