@@ -6,18 +6,15 @@
 #
 # run.sh TEST...      the tests' paths, as for prove
 #
-#	KERNEL_PACKAGE	a Debian package with a kernel; without it the one that the package
-#			linux-image-amd64 stands for, which is fetched with apt-get
-#	KERNEL_DEB	such a package as a file
+#	KERNEL		which of Debian's kernels, see fetch.sh, which looks at KERNEL_DEB,
+#			KERNEL_CACHE and KERNEL_MIRROR too
 #	GUEST_SECONDS	how long the guest may run
 #
 # The guest shows what prove says on its second serial port, our stdout; the first is the
-# kernel's console, in $O/kernels/console.log, the tail of which is shown when the guest ends
-# otherwise than by itself.
+# kernel's console, in $O/kernels/guest-VERSION/console.log, the tail of which is shown when the
+# guest ends otherwise than by itself.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-
-build=$(realpath -m "${O:-build}")/kernels
 
 # What qemu makes of the byte that guest.sh writes to isa-debug-exit, see there.
 GUEST_SECONDS=${GUEST_SECONDS:-1800}
@@ -34,51 +31,6 @@ need_tools() {
 	for tool in qemu-system-x86_64 busybox dpkg-deb; do
 		command -v $tool >/dev/null || die "$tool is missing: sudo tests/tools/deps.sh kernels"
 	done
-}
-
-# kernel_package - the name of the package to fetch; nothing when apt has no lists.
-kernel_package() {
-	if [ -n "${KERNEL_PACKAGE:-}" ]; then
-		echo "$KERNEL_PACKAGE"
-	else
-		apt-cache depends linux-image-amd64 2>&1 |
-			sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p'
-	fi
-}
-
-# kernel_fetch - fails when apt's lists are missing, or name what is no longer there.
-kernel_fetch() {
-	package=$(kernel_package)
-	[ -n "$package" ] || { echo "apt knows no linux-image-amd64"; return 1; }
-	deb=$(compgen -G "$build/${package}_*.deb" | tail -n 1)
-	[ -z "$deb" ] || return 0
-	echo "  GET  $package" >&3
-	(cd "$build" && apt-get -q=2 download "$package") || return
-	deb=$(compgen -G "$build/${package}_*.deb" | tail -n 1)
-}
-
-# kernel_deb - sets $deb to the package file.
-kernel_deb() {
-	deb=${KERNEL_DEB:-}
-	[ -z "$deb" ] || return 0
-	{ kernel_fetch || { apt-get -q=2 update && kernel_fetch; }; } 3>&1 >"$build/apt.log" 2>&1 ||
-		die "no kernel: $(tail -n 1 "$build/apt.log"); KERNEL_DEB=FILE does without apt"
-}
-
-# kernel_unpack - sets $tree to where $deb is unpacked, $version to the kernel's.
-kernel_unpack() {
-	tree=$build/$(basename "$deb" .deb)
-	if [ ! -e "$tree/ready" ]; then
-		echo "  DEB  $(basename "$deb")"
-		rm -rf "$tree"
-		dpkg-deb -x "$deb" "$tree"
-		# where the distribution has merged /usr
-		[ -d "$tree/lib/modules" ] || ln -s usr/lib "$tree/lib"
-		version=$(ls "$tree/lib/modules")
-		busybox depmod -b "$tree" "$version"
-		touch "$tree/ready"
-	fi
-	version=$(ls "$tree/lib/modules")
 }
 
 # tests_for_kernel TEST... - sets $tests to those that say something of this kernel: what
@@ -110,7 +62,7 @@ settings() {
 
 # initramfs TEST... - busybox, and the modules without which the guest has no root.
 initramfs() {
-	local dir=$build/initramfs base=$tree/lib/modules/$version module file
+	local dir=$guest/initramfs base=$tree/lib/modules/$version module file
 
 	rm -rf "$dir"
 	mkdir -p "$dir"/{bin,dev,proc,sys,lower,upper,root,modules}
@@ -127,35 +79,36 @@ initramfs() {
 			cp "$base/$file" "$dir/modules/"
 			echo "${file##*/}"
 		done >"$dir/modules/order"
-	(cd "$dir" && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null) >"$build/initramfs.cpio"
+	(cd "$dir" && find . | busybox cpio -o -H newc -R 0:0 2>/dev/null) >"$guest/initramfs.cpio"
 }
 
 # guest - a single CPU, since two that emulate each other's interrupts and locks are slower than
 # one as soon as the machine has other work. norandmaps: code at the same addresses in every
 # process needs to be translated only once. tsc=reliable: the other clocks are emulated devices.
 guest() {
-	rm -f "$build/console.log"
+	rm -f "$guest/console.log"
 	timeout --foreground -k 10 "$GUEST_SECONDS" qemu-system-x86_64 -nodefaults \
 		-no-reboot -display none -accel tcg -m 2048 \
-		-kernel "$tree/boot/vmlinuz-$version" -initrd "$build/initramfs.cpio" \
+		-kernel "$tree/boot/vmlinuz-$version" -initrd "$guest/initramfs.cpio" \
 		-append "console=ttyS0 quiet loglevel=5 panic=-1 nowatchdog $fast" \
-		-serial "file:$build/console.log" -chardev stdio,id=tap,signal=on -serial chardev:tap \
+		-serial "file:$guest/console.log" -chardev stdio,id=tap,signal=on -serial chardev:tap \
 		-device isa-debug-exit -virtfs \
 		local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap
 }
 
 fast="mitigations=off norandmaps tsc=reliable rcupdate.rcu_expedited=1"
 need_tools
-mkdir -p "$build"
-kernel_deb
-kernel_unpack
+tree=$(tests/kernels/fetch.sh "${KERNEL:-6.1}")
+version=$(ls "$tree/lib/modules")
+guest=$(realpath -m "${O:-build}")/kernels/guest-$version
+mkdir -p "$guest"
 tests_for_kernel "$@"
 initramfs "${tests[@]}"
-echo "  QEMU $(basename "$deb" .deb)"
+echo "  QEMU $(basename "$tree")"
 status=0
 guest </dev/null || status=$?
 [ $status != $passed ] || exit 0
 [ $status != $failed ] || exit 1
-tail -n 40 "$build/console.log" >&2 || true
+tail -n 40 "$guest/console.log" >&2 || true
 [ $status != 124 ] || die "the guest was ended after ${GUEST_SECONDS} s"
 die "the guest did not end by itself, qemu's status is $status"
