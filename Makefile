@@ -24,7 +24,7 @@ Q := $(if $(V),,@)
 
 # What is built: the program, and the tests by the folder that they are in.
 SRCS := $(sort $(wildcard user/*.c user/*/*.c user/*/*/*.c))
-SRCS := $(filter-out $(addprefix user/datapath/,$(if $(BPF_ON),shunt_off.c sockmap_off.c probe_off.c,shunt.c sockmap.c probe_shunt.c probe_sockmap.c probe_bpf.c)),$(SRCS))
+SRCS := $(filter-out $(addprefix user/datapath/,$(if $(BPF_ON),shunt_off.c sockmap_off.c probe_off.c,shunt.c shunt_load.c sockmap.c probe_shunt.c probe_sockmap.c probe_bpf.c)),$(SRCS))
 SKELS := $(patsubst bpf/%.bpf.c,$(O)/bpf/%.lskel.h,$(wildcard bpf/*.bpf.c))
 OBJS := $(SRCS:%.c=$(O)/%.o)
 LIB_OBJS := $(filter-out $(O)/user/main.o,$(OBJS))
@@ -69,7 +69,7 @@ $(O)/vmlinux/vmlinux.h:
 	$(Q)$(if $(VMLINUX_H),cat $(VMLINUX_H),bpftool btf dump file $(VMLINUX_BTF) format c) >$@.tmp
 	$(Q)mv $@.tmp $@
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c include/%_abi.h $(wildcard bpf/*.h) $(O)/vmlinux/vmlinux.h
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.bpf.c bpf/*.h include/*_abi.h) $(O)/vmlinux/vmlinux.h
 	@mkdir -p $(@D)
 	@echo "  BPF  $<"
 	$(Q)clang -g -O2 -target bpf -mcpu=v3 -Wall -I. -Iinclude -I$(O) -c -o $@ $<
@@ -77,7 +77,7 @@ $(O)/bpf/%.bpf.o: bpf/%.bpf.c include/%_abi.h $(wildcard bpf/*.h) $(O)/vmlinux/v
 $(O)/bpf/%.lskel.h: $(O)/bpf/%.bpf.o
 	$(Q)bpftool gen skeleton -L $< name $*_bpf >$@.tmp && mv $@.tmp $@
 
-$(O)/user/datapath/shunt.o $(O)/user/datapath/sockmap.o: $(SKELS)
+$(O)/user/datapath/shunt_load.o $(O)/user/datapath/sockmap.o: $(SKELS)
 
 # Everything is built again when the compiler or its flags change. It is also where a machine
 # without the libraries is noticed, before the compiler says so once for each file.

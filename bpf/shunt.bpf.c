@@ -99,8 +99,10 @@ int shunt_verdict(struct sk_msg_md *msg)
 		return SK_PASS;
 	key = sender->target_key;
 	/* a target that is gone leaves SK_PASS in force: no EACCES for the application */
-	if (bpf_msg_redirect_hash(msg, &targets, &key, 0) == SK_PASS)
+	if (bpf_msg_redirect_hash(msg, &targets, &key, 0) == SK_PASS) {
 		flow->redirected += msg->size;
+		flow->messages++;
+	}
 	return SK_PASS;
 }
 
@@ -134,11 +136,100 @@ static __always_inline int is_still(struct shunt_flow *flow, __u64 id)
 	return __sync_fetch_and_add(&flow->id, 0) == id;
 }
 
+/* Puts S into `senders`, which makes the verdict its own. */
+static __always_inline int admit(void *s, __u64 id, struct shunt_flow *flow)
+{
+	if (!is_still(flow, id))
+		return SHUNT_NO_FLOW;
+	if (bpf_map_update_elem(&senders, &id, s, BPF_NOEXIST))
+		return SHUNT_REFUSED;
+	/* given up meanwhile: who did it may have looked into `senders` before */
+	if (!is_still(flow, id)) {
+		bpf_map_delete_elem(&senders, &id);
+		return SHUNT_NO_FLOW;
+	}
+	flow->captured = (__u32)id;
+	return SHUNT_CAPTURED;
+}
+
+#ifdef CAPTURE_BY_ITERATOR
+
+/* What S carries until shunt_admit() visits it. */
+struct arrival {
+	__u64 id; /* of its flow, written last */
+	__u64 slot;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct arrival);
+} arriving SEC(".maps");
+
+static __always_inline int take_in(struct tcp_sock *s, __u64 id, __u32 slot,
+				   struct shunt_flow *flow)
+{
+	struct arrival *arrival;
+
+	arrival = bpf_sk_storage_get(&arriving, s, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!arrival)
+		return SHUNT_REFUSED;
+	arrival->slot = slot;
+	barrier();
+	arrival->id = id;
+	return SHUNT_FOUND;
+}
+
+/*
+ * Captures all sockets in `arriving`, of whichever network namespace, and
+ * prints a struct shunt_admission for each. It visits no others, and waits for
+ * no socket's lock: the cost does not depend on how many sockets there are.
+ */
+SEC("iter/bpf_sk_storage_map")
+int shunt_admit(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct shunt_admission admission = {};
+	struct arrival *arrival = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct shunt_flow *flow;
+	__u32 slot;
+
+	if (!sk || !arrival)
+		return 0;
+	slot = (__u32)arrival->slot;
+	admission.id = arrival->id;
+	if (!admission.id)
+		return 0;
+	flow = bpf_map_lookup_elem(&flows, &slot);
+	admission.result = SHUNT_NO_FLOW;
+	if (flow)
+		admission.result = sk->__sk_common.skc_state == TCP_ESTABLISHED ?
+					   admit(sk, admission.id, flow) : SHUNT_ENDING;
+	bpf_sk_storage_delete(&arriving, sk);
+	if (admission.result != SHUNT_CAPTURED)
+		bpf_sk_storage_delete(&sender_of, sk);
+	bpf_seq_write(ctx->meta->seq, &admission, sizeof(admission));
+	return 0;
+}
+
+#else
+
+static __always_inline int take_in(struct tcp_sock *s, __u64 id, __u32 slot,
+				   struct shunt_flow *flow)
+{
+	return admit(s, id, flow);
+}
+
+#endif
+
+/* S knows its flow before the verdict can run for it. */
 static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *flow,
 				       __u64 id, __u64 target_key, __u32 slot,
 				       struct tcp_sock *relay, struct tcp_sock *target)
 {
 	struct sender *sender;
+	int r;
 
 	sender = bpf_sk_storage_get(&sender_of, s, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!sender)
@@ -148,24 +239,17 @@ static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *fl
 	sender->target_key = target_key;
 	sender->relay = relay;
 	sender->target = target;
-	if (bpf_map_update_elem(&senders, &id, s, BPF_NOEXIST)) {
+	r = take_in(s, id, slot, flow);
+	if (r != SHUNT_CAPTURED && r != SHUNT_FOUND)
 		bpf_sk_storage_delete(&sender_of, s);
-		return SHUNT_REFUSED;
-	}
-	/* given up meanwhile: who did it may have looked into `senders` before */
-	if (!is_still(flow, id)) {
-		bpf_map_delete_elem(&senders, &id);
-		bpf_sk_storage_delete(&sender_of, s);
-		return SHUNT_NO_FLOW;
-	}
-	flow->captured = (__u32)id;
-	return SHUNT_CAPTURED;
+	return r;
 }
 
 /*
- * Run by user space (BPF_PROG_RUN) in the network namespace of S, with the
- * slot in mark and the flow's id in cb. It finds S by its addresses, at once, however many sockets
- * the namespace holds.
+ * User space runs this (BPF_PROG_RUN) in the network namespace of S, with the
+ * slot in mark and the flow's id in cb. It finds S by its addresses, in the
+ * same time however many sockets the namespace holds, and takes it in where a
+ * program of this type may: before Linux 7.3 (bpf/shunt_iter.bpf.c).
  */
 SEC("tc")
 int shunt_capture(struct __sk_buff *skb)
@@ -213,6 +297,8 @@ int shunt_capture(struct __sk_buff *skb)
 		r = SHUNT_UNSUITABLE;
 	else if (is_blocking((struct sock *)s))
 		r = SHUNT_BLOCKING;
+	else if (flow->only_drained && s->rcv_nxt != s->copied_seq)
+		r = SHUNT_UNREAD;
 	else
 		r = bind_sender(s, flow, id, target_key, slot, relay, target);
 out:
@@ -281,10 +367,11 @@ static __always_inline void serve_sender(struct tcp_sock *s, struct sender *send
  */
 #define LONG_SEGMENT 32768
 #define FEW_SEGMENTS 3
+#define MANY_SEGMENTS 0x7fffffff /* the kernel's default: TCP_INFINITE_SSTHRESH */
 
-static __always_inline void serve_target(struct tcp_sock *t)
+static __always_inline void serve_target(struct tcp_sock *t, __u32 ask)
 {
-	int segments = FEW_SEGMENTS;
+	int segments = ask & SHUNT_ASK_MANY_SEGMENTS ? MANY_SEGMENTS : FEW_SEGMENTS;
 
 	if (t->mss_cache >= LONG_SEGMENT)
 		bpf_setsockopt(t, SOL_TCP, TCP_BPF_SNDCWND_CLAMP, &segments,
@@ -346,7 +433,11 @@ int shunt_walk(struct bpf_iter__tcp *ctx)
 		return 0;
 	}
 	target = bpf_sk_storage_get(&target_of, tp, 0, 0);
-	if (target && take_ask(target->slot, target->id, SHUNT_ASK_FEW_SEGMENTS))
-		serve_target(tp);
+	if (!target)
+		return 0;
+	ask = take_ask(target->slot, target->id,
+		       SHUNT_ASK_FEW_SEGMENTS | SHUNT_ASK_MANY_SEGMENTS);
+	if (ask)
+		serve_target(tp, ask);
 	return 0;
 }

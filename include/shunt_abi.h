@@ -27,11 +27,13 @@ struct shunt_flow {
 	__u64 pending;	  /* not 0: what was read from R is not yet written to T */
 	__u64 redirected; /* bytes that S was to put into T; counted before the push */
 	__u32 ask;	  /* of the walk program, which clears it; enum shunt_ask */
-	__u32 evict;	  /* set by the verdict: S became what is never captured */
 	__u32 captured;	  /* set by the capture, to half of the id: S is in `senders` */
-	__u32 watched;	  /* 0: nothing is redirected, so that bytes wake the forwarder */
-	__u32 long_writes; /* set by the verdict: S writes very much at once */
-	__u32 unused;	  /* one flow, one cache line */
+	__u32 messages;	  /* writes of S that were redirected */
+	__u8 evict;	  /* set by the verdict: S became what is never captured */
+	__u8 watched;	  /* 0: nothing is redirected, so that bytes wake the forwarder */
+	__u8 long_writes; /* set by the verdict: S writes very much at once */
+	__u8 only_drained; /* the capture refuses S while it has unread bytes */
+	__u64 unused;	  /* one flow, one cache line */
 };
 
 _Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree");
@@ -48,15 +50,24 @@ enum shunt_ask {
 	SHUNT_ASK_FEW_SEGMENTS = 4, /* of T: that few are in flight at a time */
 	SHUNT_ASK_GROW = 8, /* let its send queue be as long as it was */
 	SHUNT_ASK_LOOK = 16, /* as EDGE if it waits for one (SOCK_NOSPACE); let it go if it blocks */
+	SHUNT_ASK_MANY_SEGMENTS = 32, /* of T: FEW_SEGMENTS is over */
 };
 
-/* What the capture program returns. */
+/* What became of the sender of a flow. */
 enum shunt_capture {
 	SHUNT_CAPTURED = 1,
+	SHUNT_FOUND,	  /* and waits for the program shunt_admit() */
 	SHUNT_NO_FLOW,	  /* the slot is free, or A or B is not in `targets` */
 	SHUNT_NO_SENDER,  /* not in this network namespace */
 	SHUNT_BLOCKING,	  /* its file has no O_NONBLOCK */
 	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), zero copy, time stamps, or a rate */
+	SHUNT_UNREAD,	  /* it has unread bytes, and only_drained is set */
 	SHUNT_ENDING,	  /* not ESTABLISHED any more: no map takes it */
 	SHUNT_REFUSED,	  /* the map did not take it: full, or in another's */
+};
+
+/* What shunt_admit() prints for each sender that was found. */
+struct shunt_admission {
+	__u64 id; /* of its flow */
+	__u64 result; /* enum shunt_capture */
 };

@@ -30,14 +30,7 @@ static inline void end(struct bench *b)
 	close_pair(b->right);
 }
 
-static inline int capture_side(struct shunt *shunt, const struct shunt_side *side)
-{
-	struct shunt_tools tools = shunt_tools(shunt);
-
-	return shunt_capture(&tools, side);
-}
-
 static inline int capture_server(struct bench *b)
 {
-	return capture_side(b->shunt, &b->pair.down);
+	return shunt_capture_here(b->shunt, &b->pair.down);
 }

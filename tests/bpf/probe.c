@@ -30,7 +30,6 @@ static const struct probe *result_of(const struct probes *probes, const char *na
 /* 5 bytes wait at a socket that was captured: what does it tell? */
 static int fionread_when_captured(struct shunt *shunt)
 {
-	struct shunt_tools tools = shunt_tools(shunt);
 	int left[2], right[2], waiting = -1;
 	struct shunt_pair pair = { 0 };
 
@@ -38,7 +37,7 @@ static int fionread_when_captured(struct shunt *shunt)
 	tcp_pair(right);
 	set_nonblock(right[1], true);
 	MUST(shunt_pair_open(shunt, &pair, left[1], right[0]) < 0 ? -1 : 0);
-	MUST(shunt_capture(&tools, &pair.down) == SHUNT_CAPTURED ? 0 : -1);
+	MUST(shunt_capture_here(shunt, &pair.down) == SHUNT_CAPTURED ? 0 : -1);
 	MUST(send(right[0], "12345", 5, 0));
 	wait_for(right[1], POLLIN);
 	MUST(ioctl(right[1], FIONREAD, &waiting));

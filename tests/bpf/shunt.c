@@ -199,9 +199,9 @@ static void test_release(struct shunt *shunt)
 	shunt_pair_close(shunt, &b.pair);
 	tap_ok(say(C(&b), "plain") && waits_for(B(&b), "plain"),
 	       "a sender that is let go is plain TCP again");
-	tap_is(capture_side(shunt, &old), SHUNT_NO_FLOW, "its slot is free");
+	tap_is(shunt_capture_here(shunt, &old), SHUNT_NO_FLOW, "its slot is free");
 	tap_is(shunt_pair_open(shunt, &b.pair, A(&b), B(&b)), 0, "both can be had again");
-	tap_is(capture_side(shunt, &old), SHUNT_NO_FLOW,
+	tap_is(shunt_capture_here(shunt, &old), SHUNT_NO_FLOW,
 	       "a capture that comes late does not take the slot's new owner");
 	*shunt_pending(shunt, &b.pair.down) = 0;
 	shunt_watch(shunt, &b.pair.down, true);

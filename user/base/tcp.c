@@ -15,6 +15,7 @@
 #define KEEPALIVE_SECONDS 15
 #define BOUND_BYTES (1 << 20)
 #define SHORT_BYTES (128 << 10)
+#define NO_CLAMP (1 << 30) /* the largest window of TCP: RFC 7323, 2.3 */
 #define LOW_BYTES (256 << 10)
 #define LOOPBACK_MSS 32768
 
@@ -66,9 +67,9 @@ bool tcp_is_loopback(int fd)
 	return getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, &len) == 0 && mss >= LOOPBACK_MSS;
 }
 
-void tcp_short_queue(int fd)
+void tcp_short_queue(int fd, bool on)
 {
-	set(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, SHORT_BYTES);
+	set(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, on ? SHORT_BYTES : NO_CLAMP);
 }
 
 void tcp_acknowledge(int fd)
@@ -81,14 +82,37 @@ void tcp_low_water(int fd, bool on)
 	set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, on ? 2 * LOW_BYTES : -1);
 }
 
-void tcp_flush(int fd)
+/* Both without the socket's lock (tcp_ioctl()). */
+static int unsent(int fd)
 {
-	int unsent = 0;
+	int n = 0;
 
-	/* this asks without the socket's lock */
-	if (ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && !unsent)
-		return;
+	return ioctl(fd, SIOCOUTQNSD, &n) < 0 ? 0 : n;
+}
+
+int tcp_unacknowledged(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, SIOCOUTQ, &n) < 0 ? -errno : n;
+}
+
+bool tcp_holds_back(int fd)
+{
+	int waiting = unsent(fd);
+
+	return waiting > 0 && tcp_unacknowledged(fd) == waiting;
+}
+
+bool tcp_flush(int fd)
+{
+	bool all = tcp_holds_back(fd);
+	int before = unsent(fd);
+
+	if (!before)
+		return false;
 	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	return all && unsent(fd) < before;
 }
 
 void tcp_bound_buffers(int fd)

@@ -32,6 +32,9 @@ void tcp_no_pacing(int fd);
 void tcp_pacing_default(char name[TCP_NAME_MAX]);
 void tcp_pace(int fd, const char *name);
 
+/* tcp_unacknowledged - bytes that its peer has not acknowledged, sent or not (tcp(7), SIOCOUTQ), or -errno. */
+int tcp_unacknowledged(int fd);
+
 /* tcp_is_loopback - does this connection run over lo? Only there segments are so long. */
 bool tcp_is_loopback(int fd);
 
@@ -44,9 +47,9 @@ void tcp_bound_buffers(int fd);
 
 /*
  * tcp_short_queue - from now on, at most some 64 KiB wait here to be read, and
- * the sender feels it at once.
+ * the sender feels it at once. Or (@on false) as many as the buffer holds.
  */
-void tcp_short_queue(int fd);
+void tcp_short_queue(int fd, bool on);
 
 /*
  * tcp_acknowledge - now what was read, instead of up to 40 ms later: a sender
@@ -54,8 +57,14 @@ void tcp_short_queue(int fd);
  */
 void tcp_acknowledge(int fd);
 
-/* tcp_flush - send what MSG_MORE keeps in the queue (tcp(7), TCP_NODELAY). */
-void tcp_flush(int fd);
+/*
+ * tcp_holds_back - are there bytes to send, and none on their way? By MSG_MORE,
+ * or because the receiver's window is closed. It waits for no lock.
+ * tcp_flush - send what MSG_MORE holds back (tcp(7), TCP_NODELAY). Returns
+ * whether it held back all that was there.
+ */
+bool tcp_holds_back(int fd);
+bool tcp_flush(int fd);
 
 /*
  * tcp_low_water - EPOLLOUT comes when less than 256 KiB are unsent, besides

@@ -72,8 +72,7 @@ static int line_open(struct line *l, struct shunt *shunt, struct probe *p)
 
 static int capture(struct line *l, struct probe *p)
 {
-	struct shunt_tools tools = shunt_tools(l->shunt);
-	int r = shunt_capture(&tools, &l->pair.down);
+	int r = shunt_capture_here(l->shunt, &l->pair.down);
 
 	if (r < 0)
 		probe_errno(p, r, "a sender cannot be captured");
@@ -104,7 +103,8 @@ static void redirects(struct line *l, struct probe *p)
 
 static void is_captured(struct line *l, struct probe *p)
 {
-	capture(l, p);
+	if (capture(l, p) >= 0)
+		probe_set(p, PROBE_OK, "", "%s", shunt_capture_way(l->shunt));
 }
 
 static void rings(struct line *l, struct probe *p)

@@ -15,65 +15,13 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "datapath/shunt_flows.h"
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpointer-arith" /* bpftool's */
-#include "bpf/shunt.lskel.h"
-#pragma GCC diagnostic pop
+#include "datapath/shunt_load.h"
 
 struct shunt {
-	struct shunt_bpf *bpf;
+	struct shunt_objects bpf;
 	struct shunt_flows flows;
 	uint64_t next_id;
 };
-
-/* A verifier that a signal disturbs, a freezer's too, says EAGAIN: as often as libbpf tries. */
-#define LOAD_TRIES 5
-
-/* So long that it is never cut, which would be an error of its own (before Linux 6.4). */
-#define VERIFIER_LOG_SIZE (16 << 20)
-
-/* The last of it, which says what is wrong. */
-static void tell_verifier_log(const char *log)
-{
-	size_t n = strlen(log);
-	const char *end;
-
-	for (log += n > 2048 ? n - 2048 : 0; (end = strchr(log, '\n')); log = end + 1)
-		log_debug("verifier: %.*s", (int)(end - log), log);
-}
-
-/* What the kernel objects to is for whoever debugs. */
-static int load(struct shunt_bpf *bpf)
-{
-	_cleanup_free_ char *log = NULL;
-	int r;
-
-	if (log_level_get() >= LOG_DEBUG && (log = calloc(1, VERIFIER_LOG_SIZE))) {
-		bpf->ctx.log_level = 1;
-		bpf->ctx.log_size = VERIFIER_LOG_SIZE;
-		bpf->ctx.log_buf = (uintptr_t)log;
-	}
-	r = shunt_bpf__load(bpf);
-	if (r < 0 && log)
-		tell_verifier_log(log);
-	return r;
-}
-
-static int open_and_load(struct shunt *s)
-{
-	int r = -EAGAIN;
-
-	for (int i = 0; i < LOAD_TRIES; i++) {
-		s->bpf = shunt_bpf__open();
-		r = s->bpf ? load(s->bpf) : -ENOMEM;
-		if (r != -EAGAIN)
-			break;
-		shunt_bpf__destroy(s->bpf);
-		s->bpf = NULL;
-	}
-	return r;
-}
 
 int shunt_open(struct shunt **ret, struct error *err)
 {
@@ -84,23 +32,14 @@ int shunt_open(struct shunt **ret, struct error *err)
 
 	if (!s)
 		return error_errno(err, -ENOMEM, "cannot load the shunt");
-	r = open_and_load(s);
-	/* libbpf 1.1 has no link for a sockmap; the program goes with the map */
-	if (r >= 0 && bpf_prog_attach(s->bpf->progs.shunt_verdict.prog_fd,
-				      s->bpf->maps.senders.map_fd,
-				      BPF_SK_MSG_VERDICT, 0) < 0)
-		r = -errno;
-	if (r >= 0 && shunt_bpf__shunt_walk__attach(s->bpf) < 0)
-		r = -errno;
-	if (r >= 0 && bpf_obj_get_info_by_fd(s->bpf->maps.flows.map_fd, &flows, &len) < 0)
-		r = -errno;
+	r = shunt_load(&s->bpf, err);
+	if (r >= 0 && bpf_obj_get_info_by_fd(s->bpf.flows, &flows, &len) < 0)
+		r = error_errno(err, -errno, "cannot load the shunt");
 	if (r < 0) {
 		shunt_close(s);
-		return error_errno(err, r, "cannot load the shunt's BPF programs "
-				   "(CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)");
+		return r;
 	}
-	shunt_flows_init(&s->flows, s->bpf->maps.flows.map_fd,
-			 flows.max_entries);
+	shunt_flows_init(&s->flows, s->bpf.flows, flows.max_entries);
 	*ret = s;
 	return 0;
 }
@@ -120,15 +59,15 @@ void shunt_close(struct shunt *s)
 	if (!s)
 		return;
 	shunt_flows_done(&s->flows);
-	shunt_bpf__destroy(s->bpf);
+	shunt_unload(&s->bpf);
 	free(s);
 }
 
 struct shunt_tools shunt_tools(const struct shunt *s)
 {
 	return (struct shunt_tools){
-		.capture_fd = s->bpf->progs.shunt_capture.prog_fd,
-		.walk_fd = s->bpf->links.shunt_walk_fd,
+		.capture_fd = s->bpf.capture,
+		.walk_fd = s->bpf.walk,
 	};
 }
 
@@ -137,7 +76,7 @@ static int add_target(struct shunt *s, int fd, uint64_t *ret_key)
 	uint64_t key = ++s->next_id, value = (uint64_t)fd;
 	int never = -1;
 
-	if (bpf_map_update_elem(s->bpf->maps.targets.map_fd, &key, &value,
+	if (bpf_map_update_elem(s->bpf.targets, &key, &value,
 				BPF_NOEXIST) < 0)
 		return errno == E2BIG ? -ENOSPC : -errno;
 	/* else net.ipv4.tcp_notsent_lowat makes it full long before its sndbuf is */
@@ -151,7 +90,7 @@ static void mark_target(struct shunt *s, int fd, const struct shunt_side *side)
 {
 	struct shunt_target mark = { .id = side->id, .slot = side->slot };
 
-	bpf_map_update_elem(s->bpf->maps.target_of.map_fd, &fd, &mark, BPF_ANY);
+	bpf_map_update_elem(s->bpf.target_of, &fd, &mark, BPF_ANY);
 }
 
 static void take_side(struct shunt *s, struct shunt_side *side, uint64_t target,
@@ -200,14 +139,14 @@ static void drop_side(struct shunt *s, const struct shunt_side *side)
 	if (!side->id)
 		return;
 	__atomic_store_n(&flow_of(s, side)->id, 0, __ATOMIC_SEQ_CST);
-	bpf_map_delete_elem(s->bpf->maps.senders.map_fd, &side->id);
+	bpf_map_delete_elem(s->bpf.senders, &side->id);
 	shunt_flows_put(&s->flows, side->slot);
 }
 
 static void drop_target(struct shunt *s, uint64_t key)
 {
 	if (key)
-		bpf_map_delete_elem(s->bpf->maps.targets.map_fd, &key);
+		bpf_map_delete_elem(s->bpf.targets, &key);
 }
 
 void shunt_pair_close(struct shunt *s, struct shunt_pair *p)
@@ -241,6 +180,16 @@ bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side)
 	return __atomic_load_n(&flow_of(s, side)->long_writes, __ATOMIC_RELAXED);
 }
 
+uint32_t shunt_messages(const struct shunt *s, const struct shunt_side *side)
+{
+	return __atomic_load_n(&flow_of(s, side)->messages, __ATOMIC_RELAXED);
+}
+
+void shunt_only_drained(struct shunt *s, const struct shunt_side *side)
+{
+	flow_of(s, side)->only_drained = true;
+}
+
 bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side)
 {
 	return __atomic_load_n(&flow_of(s, side)->captured, __ATOMIC_RELAXED) ==
@@ -253,7 +202,7 @@ void shunt_evict(struct shunt *s, const struct shunt_side *side)
 
 	flow->captured = 0;
 	flow->evict = 0;
-	bpf_map_delete_elem(s->bpf->maps.senders.map_fd, &side->id);
+	bpf_map_delete_elem(s->bpf.senders, &side->id);
 }
 
 int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side)
@@ -270,6 +219,42 @@ int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side
 	if (bpf_prog_test_run_opts(tools->capture_fd, &options) < 0)
 		return -errno;
 	return (int)options.retval;
+}
+
+int shunt_admit(struct shunt *s, shunt_admitted *admitted, void *context)
+{
+	struct shunt_admission list[64];
+	_cleanup_close_ int fd = bpf_iter_create(s->bpf.admit);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, list, sizeof(list))) > 0 || (n < 0 && errno == EAGAIN))
+		for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(*list); i++)
+			admitted(context, list[i].id, (int)list[i].result);
+	return n < 0 ? -errno : 0;
+}
+
+const char *shunt_capture_way(const struct shunt *s)
+{
+	return s->bpf.admit < 0 ? "by a tc program" :
+				  "by an iterator, since a tc program may not";
+}
+
+static void on_admitted(void *context, uint64_t id, int result)
+{
+	*(int *)context = result;
+}
+
+int shunt_capture_here(struct shunt *s, const struct shunt_side *side)
+{
+	struct shunt_tools tools = shunt_tools(s);
+	int result = shunt_capture(&tools, side), r;
+
+	if (result != SHUNT_FOUND)
+		return result;
+	r = shunt_admit(s, on_admitted, &result);
+	return r < 0 ? r : result;
 }
 
 void shunt_watch(struct shunt *s, const struct shunt_side *side, bool on)

@@ -69,7 +69,8 @@ uint64_t shunt_redirected(const struct shunt *s, const struct shunt_side *side);
 
 /*
  * shunt_wants_eviction - did the sender of @side become what is never captured?
- * Its bytes take the relay leg already. shunt_evict - it is plain TCP again.
+ * Its bytes take the relay leg already. shunt_evict - it is plain TCP again at
+ * once, and may be captured again.
  */
 bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side);
 void shunt_evict(struct shunt *s, const struct shunt_side *side);
@@ -77,15 +78,38 @@ void shunt_evict(struct shunt *s, const struct shunt_side *side);
 /* shunt_writes_long - did the sender of @side write hundreds of KiB at once? */
 bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side);
 
+/* shunt_messages - writes of its that were redirected; it wraps. */
+uint32_t shunt_messages(const struct shunt *s, const struct shunt_side *side);
+
+/* shunt_only_drained - a sender with unread bytes is not captured: SHUNT_UNREAD. */
+void shunt_only_drained(struct shunt *s, const struct shunt_side *side);
+
 /* shunt_is_captured - is the sender of @side in, and was not let go? */
 bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side);
 
 /*
  * shunt_capture - look for the sender of @side in this process's network
  * namespace and take it. No privilege is needed, only the descriptor.
- * Returns an enum shunt_capture or -errno.
+ * Returns an enum shunt_capture or -errno; SHUNT_FOUND where shunt_admit()
+ * must follow, from whichever process and namespace (Linux 7.3 and later).
  */
 int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side);
+
+/*
+ * shunt_admit - take every sender that was found, and call @admitted with the
+ * id of its flow and an enum shunt_capture. Returns 0 or -errno.
+ */
+typedef void shunt_admitted(void *context, uint64_t id, int result);
+int shunt_admit(struct shunt *s, shunt_admitted *admitted, void *context);
+
+/* shunt_capture_way - how this kernel lets a sender be captured, in words. */
+const char *shunt_capture_way(const struct shunt *s);
+
+/*
+ * shunt_capture_here - both, for a sender of this network namespace, while no
+ * other capture is under way. Returns an enum shunt_capture or -errno.
+ */
+int shunt_capture_here(struct shunt *s, const struct shunt_side *side);
 
 /*
  * shunt_watch - while nobody watches, the sender of @side is not redirected:

@@ -58,6 +58,15 @@ bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side)
 	return false;
 }
 
+uint32_t shunt_messages(const struct shunt *s, const struct shunt_side *side)
+{
+	return 0;
+}
+
+void shunt_only_drained(struct shunt *s, const struct shunt_side *side)
+{
+}
+
 bool shunt_is_captured(const struct shunt *s, const struct shunt_side *side)
 {
 	return false;
@@ -68,6 +77,21 @@ void shunt_evict(struct shunt *s, const struct shunt_side *side)
 }
 
 int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side)
+{
+	return -EOPNOTSUPP;
+}
+
+int shunt_admit(struct shunt *s, shunt_admitted *admitted, void *context)
+{
+	return -EOPNOTSUPP;
+}
+
+const char *shunt_capture_way(const struct shunt *s)
+{
+	return "";
+}
+
+int shunt_capture_here(struct shunt *s, const struct shunt_side *side)
 {
 	return -EOPNOTSUPP;
 }

@@ -14,25 +14,36 @@
 /* Relayed after the capture, it shows that the sender does not get into step. */
 #define SHORTEN_AFTER (256 * 1024)
 
-/* What a read brings on average from who sends in bulk. */
+/* What a read brings on average from a sender of bulk. */
 #define BULK_READ 8192
 
-/* A flow that carried this much is worth a capture: it costs some 10 µs. */
-static bool is_busy(const struct flow *f)
+/* A direction that has carried this much is worth a capture: it costs some 10 µs. */
+#define BUSY_BYTES (64 * 1024)
+#define BUSY_READS 32
+
+static const char *name_of(const struct captive *captive)
 {
-	return f->bytes >= 64 * 1024 || f->reads >= 32;
+	return captive->is_client ? "client" : "container";
 }
 
-void capture_tell(struct capturer *c, const char *who, int result)
+static const char *refusal(int result)
+{
+	return result == SHUNT_UNSUITABLE ?
+		       "its socket uses kTLS, MPTCP, MSG_ZEROCOPY, SO_TIMESTAMPING or SO_MAX_PACING_RATE" :
+	       result == SHUNT_REFUSED ? "another sockmap has its socket" :
+					 errno_text(result);
+}
+
+/*
+ * Most refusals are no faults: blocking senders are never captured, a client on
+ * another machine has no socket here, and no map takes one that is closing.
+ */
+static void log_result(struct capturer *c, const char *who, int result)
 {
 	if (result == SHUNT_CAPTURED)
 		log_debug("captured: the %s's socket", who);
-	/*
-	 * As it should be: blocking senders are left alone, a client on another
-	 * machine is none of this namespace's, and no map takes who is ending.
-	 */
 	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
-	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING ||
+	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING || result == SHUNT_UNREAD ||
 	    result == SHUNT_ENDING || result == -EOPNOTSUPP)
 		return;
 	if (!log_allowed(&c->limit))
@@ -41,10 +52,7 @@ void capture_tell(struct capturer *c, const char *who, int result)
 		log_warn("%u connections are on the shunt, the most there can be: "
 			 "others stay on splice", SHUNT_FLOWS_MAX / 2);
 	else
-		log_warn("a connection stays on splice: the %s: %s", who,
-			 result == SHUNT_UNSUITABLE ? "kTLS, MPTCP, zero copy, time stamps, or a rate" :
-			 result == SHUNT_REFUSED ? "another sockmap has its socket" :
-						   errno_text(result));
+		log_warn("a connection stays on splice: the %s: %s", who, refusal(result));
 }
 
 /*
@@ -67,53 +75,63 @@ static void on_room(struct loop_source *source, uint32_t events)
 /* Its own queue may be as long as it was. */
 static void lengthen(struct captive *captive)
 {
-	if (captive->is_short)
+	if (captive->is_short) {
+		tcp_short_queue(captive->flow->from, false);
 		walk_ask(captive, SHUNT_ASK_GROW);
-	captive->is_short = false;
+	}
+	captive->flow->acks = captive->is_short = false;
 	captive->shorten_at = UINT64_MAX;
 }
 
-/* What it became after its capture keeps its bytes on the relay leg already. */
-static void let_go(struct captive *captive)
-{
-	struct shunt *s = captive->capture->capturer->shunt;
-
-	log_debug("let go: the %s blocks now, or uses kTLS, zero copy or time stamps",
-		  captive->is_client ? "client" : "container");
-	watch_stop(captive);
-	lengthen(captive);
-	shunt_evict(s, captive->side);
-}
-
-/* A sender that goes on over its own leg although nothing speaks against the shunt. */
+/* A captured sender whose queue never drains, so that redirection never starts. */
 static void shorten(struct captive *captive)
 {
 	captive->shorten_at = UINT64_MAX;
 	captive->is_short = true;
 	captive->flow->acks = true;
-	tcp_short_queue(captive->flow->from);
+	tcp_short_queue(captive->flow->from, true);
 	walk_ask(captive, SHUNT_ASK_SHRINK);
 }
 
-/* It has just been relayed. */
-static void tend(struct captive *captive)
+void capture_release(struct captive *captive, const char *why)
 {
 	struct shunt *s = captive->capture->capturer->shunt;
 
+	log_debug("released: the %s's socket: %s", name_of(captive), why);
+	watch_stop(captive);
+	lengthen(captive);
+	walk_end_bulk(captive);
+	shunt_evict(s, captive->side);
+	captive->is_released = true;
+	captive->is_suspended = false;
+}
+
+/* Called after every pass over a connection, for each sender. */
+static void tend(struct captive *captive)
+{
+	struct shunt *s = captive->capture->capturer->shunt;
+	const char *why;
+
 	if (!shunt_is_captured(s, captive->side))
 		return;
+	/* its bytes take the relay leg already */
 	if (shunt_wants_eviction(s, captive->side)) {
-		let_go(captive);
+		capture_release(captive, "it blocks now, or uses kTLS, MSG_ZEROCOPY or SO_TIMESTAMPING");
 		return;
 	}
 	watch_start(captive);
+	why = payoff_relayed(&captive->payoff, captive->flow->bytes,
+			     shunt_redirected(s, captive->side),
+			     shunt_writes_long(s, captive->side));
 	/*
-	 * Who writes megabytes at once may spend time on all that is left with each
-	 * call, as redis-benchmark does, which copies it: with a short queue that was
-	 * 200 calls where 10 do. And a write that does not fit is not shown to the
-	 * verdict when it goes on, so it would not get into step anyway.
+	 * A sender that writes megabytes at once may spend time on all that is left
+	 * with each call, as redis-benchmark does, which copies it: with a short queue
+	 * that was 200 calls where 10 do. And a write that does not fit is not shown to
+	 * the verdict when it goes on, so it would not get into step anyway.
 	 */
-	if (shunt_writes_long(s, captive->side))
+	if (why)
+		capture_release(captive, why);
+	else if (shunt_writes_long(s, captive->side))
 		lengthen(captive);
 	else if (captive->flow->bytes >= captive->shorten_at)
 		shorten(captive);
@@ -127,6 +145,8 @@ static void captive_init(struct captive *captive, struct capture *capture,
 	captive->side = side;
 	captive->is_client = flow == &capture->pair->up;
 	captive->shorten_at = UINT64_MAX;
+	if (capture->capturer->one_way)
+		shunt_only_drained(capture->capturer->shunt, side);
 }
 
 static struct capture *capture_new(struct pair *pair)
@@ -139,7 +159,7 @@ static struct capture *capture_new(struct pair *pair)
 		r = shunt_pair_open(c->shunt, &capture->shunt, pair->up.from,
 				    pair->up.to);
 	if (r < 0) {
-		capture_tell(c, "connection", r);
+		log_result(c, "connection", r);
 		free(capture);
 		return NULL;
 	}
@@ -156,37 +176,123 @@ static int prepare(struct captive *captive)
 	struct capturer *c = captive->capture->capturer;
 	struct flow *flow = captive->flow;
 
+	if (captive->is_prepared)
+		return 0;
+	captive->is_prepared = true;
 	captive->shorten_at = flow->bytes + SHORTEN_AFTER;
+	captive->payoff.relayed = flow->bytes;
 	flow->pending = shunt_pending(c->shunt, captive->side);
 	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
 	return loop_add(&c->outs, &captive->room, flow->to, EPOLLOUT | EPOLLET, on_room);
 }
 
-static void capture(struct captive *captive)
+static struct captive *find_awaited(struct capturer *c, uint64_t flow_id)
+{
+	struct captive *captive;
+
+	LIST_FOREACH(captive, &c->awaited, awaiting)
+		if (captive->side->id == flow_id)
+			return captive;
+	return NULL;
+}
+
+/* A capture is over, and what waited for that goes on. */
+static void settle(struct captive *captive, int result)
+{
+	LIST_REMOVE(captive, awaiting);
+	captive->is_awaited = false;
+	captive->is_suspended = result == SHUNT_UNREAD;
+	log_result(captive->capture->capturer, name_of(captive), result);
+	if (captive->capture->capturer->one_way)
+		loop_ready(&captive->capture->pair->client.source);
+}
+
+static void on_admitted(void *context, uint64_t flow_id, int result)
+{
+	struct captive *captive = find_awaited(context, flow_id);
+
+	if (captive)
+		settle(captive, result);
+}
+
+void capture_answer(struct capturer *c, uint64_t flow_id, int result)
+{
+	struct captive *captive;
+
+	if (result == SHUNT_FOUND) {
+		result = shunt_admit(c->shunt, on_admitted, c);
+		if (result == 0)
+			result = SHUNT_NO_FLOW; /* of those that were not admitted */
+	}
+	captive = find_awaited(c, flow_id);
+	if (captive)
+		settle(captive, result);
+}
+
+/* Returns false when it has to be tried again later. */
+static bool capture(struct captive *captive)
 {
 	struct capturer *c = captive->capture->capturer;
+	struct connector *connector = &captive->capture->pair->forwarder->connector;
 	struct flow *flow = captive->flow;
 	int r = prepare(captive);
 
 	if (r >= 0 && flow->bytes >= (uint64_t)flow->reads * BULK_READ)
 		walk_ask_bulk(captive);
+	LIST_INSERT_HEAD(&c->awaited, captive, awaiting);
+	captive->is_awaited = true;
 	if (r < 0)
-		capture_tell(c, "connection", r);
+		settle(captive, r);
 	else if (captive->is_client)
-		capture_tell(c, "client", shunt_capture(&c->tools, captive->side));
-	else
-		connector_capture(&captive->capture->pair->forwarder->connector,
-				  captive->side);
+		capture_answer(c, captive->side->id, shunt_capture(&c->tools, captive->side));
+	else if (connector->make) /* alone: the container's sockets are in another namespace */
+		settle(captive, SHUNT_NO_SENDER);
+	else if ((r = connector_capture(connector, captive->side)) < 0)
+		settle(captive, r == -EAGAIN ? SHUNT_NO_FLOW : r);
+	return r != -EAGAIN;
+}
+
+static bool is_taken(struct capture *capture, const struct captive *captive)
+{
+	return capture && (captive->is_awaited ||
+			   shunt_is_captured(capture->capturer->shunt, captive->side));
+}
+
+/* Is there nothing for the sender of @flow, here or unread in its socket? See capture_may_relay(). */
+static bool is_drained(struct pair *pair, const struct flow *flow)
+{
+	bool up = flow == &pair->up;
+	const struct flow *back = up ? &pair->down : &pair->up;
+	bool back_ended = up ? pair->down_ended : pair->up_ended;
+
+	return (back_ended || !back->readable) && flow_is_empty(back) &&
+	       tcp_unacknowledged(flow->from) == 0 &&
+	       !is_taken(pair->capture, up ? &pair->capture->down : &pair->capture->up);
 }
 
 /*
  * Each direction is tried once. A sender that blocked by then, or does since,
  * changes O_NONBLOCK as it goes, and would notice a capture while it blocks.
  */
+static bool is_worth_it(struct pair *pair, const struct flow *flow)
+{
+	bool up = flow == &pair->up;
+	const struct captive *captive = up ? &pair->capture->up : &pair->capture->down;
+
+	if (up ? pair->up_ended : pair->down_ended)
+		return false;
+	if ((up ? pair->up_tried : pair->down_tried) &&
+	    !(pair->capture && captive->is_suspended))
+		return false;
+	if (!pair->forwarder->capturer.one_way)
+		return flow->bytes >= BUSY_BYTES || flow->reads >= BUSY_READS;
+	return flow->bytes - (up ? pair->up_burst : pair->down_burst) >= BUSY_BYTES &&
+	       is_drained(pair, flow);
+}
+
 void capture_consider(struct pair *pair)
 {
-	bool up = !pair->up_tried && !pair->up_ended && is_busy(&pair->up);
-	bool down = !pair->down_tried && !pair->down_ended && is_busy(&pair->down);
+	bool up = is_worth_it(pair, &pair->up), down = is_worth_it(pair, &pair->down);
 
 	if (pair->capture) {
 		tend(&pair->capture->up);
@@ -203,16 +309,54 @@ void capture_consider(struct pair *pair)
 		return;
 	}
 	if (up)
-		capture(&pair->capture->up);
-	if (down)
-		capture(&pair->capture->down);
+		pair->up_tried = capture(&pair->capture->up);
+	/* where one direction at a time may be, the other one is by now */
+	if (down && !(up && pair->forwarder->capturer.one_way))
+		pair->down_tried = capture(&pair->capture->down);
 }
 
-static void tell_end(const struct pair *pair, uint64_t up, uint64_t down)
+static void suspend(struct captive *captive)
+{
+	watch_stop(captive);
+	shunt_evict(captive->capture->capturer->shunt, captive->side);
+	captive->is_suspended = true;
+}
+
+bool capture_may_relay(struct pair *pair, struct flow *flow)
+{
+	bool up = flow == &pair->up;
+	struct captive *captive;
+
+	if (!pair->forwarder->capturer.one_way || (!flow->readable && flow_is_empty(flow)))
+		return true;
+	/* the other direction is no longer the only one */
+	if (up)
+		pair->down_burst = pair->down.bytes;
+	else
+		pair->up_burst = pair->up.bytes;
+	if (!pair->capture)
+		return true;
+	captive = up ? &pair->capture->down : &pair->capture->up;
+	if (captive->is_awaited)
+		return false;
+	if (is_taken(pair->capture, captive))
+		suspend(captive);
+	return true;
+}
+
+static void log_end(const struct pair *pair, uint64_t up, uint64_t down)
 {
 	log_debug("connection ended: up %" PRIu64 " bytes relayed, %" PRIu64
 		  " redirected; down %" PRIu64 " relayed, %" PRIu64 " redirected",
 		  pair->up.bytes, up, pair->down.bytes, down);
+}
+
+static void captive_done(struct captive *captive)
+{
+	watch_stop(captive);
+	loop_forget(&captive->room);
+	if (captive->is_awaited)
+		LIST_REMOVE(captive, awaiting);
 }
 
 void capture_end(struct pair *pair)
@@ -221,15 +365,13 @@ void capture_end(struct pair *pair)
 	struct shunt *s = pair->forwarder->capturer.shunt;
 
 	if (!capture) {
-		tell_end(pair, 0, 0);
+		log_end(pair, 0, 0);
 		return;
 	}
-	tell_end(pair, shunt_redirected(s, &capture->shunt.up),
-		 shunt_redirected(s, &capture->shunt.down));
-	watch_stop(&capture->up);
-	watch_stop(&capture->down);
-	loop_forget(&capture->up.room);
-	loop_forget(&capture->down.room);
+	log_end(pair, shunt_redirected(s, &capture->shunt.up),
+		shunt_redirected(s, &capture->shunt.down));
+	captive_done(&capture->up);
+	captive_done(&capture->down);
 	shunt_pair_close(s, &capture->shunt);
 	free(capture);
 	pair->capture = NULL;
@@ -247,6 +389,7 @@ int capturer_init(struct capturer *c, struct loop *loop)
 {
 	int r;
 
+	LIST_INIT(&c->awaited);
 	r = loop_init(&c->outs);
 	if (r >= 0)
 		r = loop_add(loop, &c->outs_source, c->outs.epoll_fd, EPOLLIN, on_outs);

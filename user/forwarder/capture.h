@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "datapath/shunt.h"
 #include "datapath/walker.h"
+#include "forwarder/payoff.h"
 
 struct flow;
 struct forwarder;
@@ -24,15 +25,21 @@ struct captive {
 	struct flow *flow;
 	const struct shunt_side *side;
 	bool is_client;
+	bool is_prepared;
+	bool is_awaited;	 /* its capture is under way: in capturer->awaited */
+	bool is_suspended;	 /* captured once, and plain TCP until it sends in bulk again */
+	bool is_released;	 /* plain TCP for good: the shunt does not pay for it */
 	bool is_watched;
 	bool was_watched;	 /* once: something may have been redirected */
 	bool is_short;		 /* its own queue: it was asked for */
 	bool is_bulk;		 /* its target was asked to have few segments in flight */
 	uint8_t quiet;		 /* ticks without a redirected byte */
-	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */
+	uint32_t seen_messages, seen_answers; /* at the last tick */
 	uint64_t seen;		 /* redirected bytes at the last tick */
+	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */
+	struct payoff payoff;
 	struct loop_source room; /* in the target, watched in capturer->outs */
-	LIST_ENTRY(captive) watching;
+	LIST_ENTRY(captive) watching, awaiting;
 };
 
 /* Allocated when the first direction is worth it: idle connections pay nothing. */
@@ -55,16 +62,19 @@ struct walks {
 	bool requested; /* a walker */
 };
 
+LIST_HEAD(captive_list, captive);
+
 /* What the captures of a forwarder share. */
 struct capturer {
 	struct shunt *shunt; /* NULL: splice alone */
+	bool one_way;	     /* see capture_may_relay() */
 	struct shunt_tools tools;
 	struct loop outs; /* in the forwarder's loop */
 	struct loop_source outs_source;
 	struct loop_source tick_timer;
 	struct walks here, there; /* the host's, the container's */
 	struct walker walker;	  /* of the host's */
-	LIST_HEAD(captive_list, captive) watched;
+	struct captive_list watched, awaited;
 	unsigned long n_watched;
 	struct log_limit limit;
 };
@@ -84,23 +94,38 @@ void capture_consider(struct pair *pair);
 void capture_end(struct pair *pair);
 
 /*
- * capture_tell - an enum shunt_capture or -errno of "client" or "container":
- * log why not, not too often.
+ * capture_answer - what became of the capture that was asked of the netns
+ * child: an enum shunt_capture or -errno.
  */
-void capture_tell(struct capturer *c, const char *who, int result);
+void capture_answer(struct capturer *c, uint64_t flow_id, int result);
+
+/*
+ * capture_may_relay - before a flow is served. Where FIONREAD is wrong on a
+ * captured socket with unread bytes, no byte may reach one. All bytes for a
+ * sender pass through this process unless the other sender is captured as well,
+ * so there only one of them is, while nothing is unread or on its way to it,
+ * and it is made plain TCP before something is. Returns false while that has to
+ * wait for a capture under way; the pair is run again after it.
+ */
+bool capture_may_relay(struct pair *pair, struct flow *flow);
 
 /* The other files' parts of it. */
+
+/* capture_release - back to splice for good; @why is for the log. */
+void capture_release(struct captive *captive, const char *why);
 
 /*
  * walk_ask - what only a walk over all sockets can do, to the sender or its target; walk.c.
  * walk_ask_bulk - the sender turns out to send in bulk: few segments in flight,
  * asked for once. To be told early: when the target has got a large window,
  * there is never as much in flight as that allows, and the limit does not bite.
+ * walk_end_bulk - any number again.
  * walk_look - the sender has nothing more to say, as it seems: see within a
  * second whether it is one that waits and was not told to go on.
  */
 void walk_ask(struct captive *captive, enum shunt_ask what);
 void walk_ask_bulk(struct captive *captive);
+void walk_end_bulk(struct captive *captive);
 void walk_look(struct captive *captive);
 
 /*

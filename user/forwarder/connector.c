@@ -52,7 +52,7 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		return;
 	}
 	if (reply.type == CONNECTOR_CAPTURE) {
-		c->captured(c, reply.result);
+		c->captured(c, reply.flow, reply.result);
 		return;
 	}
 	if (reply.type == CONNECTOR_WALKER) {
@@ -190,11 +190,6 @@ int connector_capture(struct connector *c, const struct shunt_side *side)
 		.side = *side,
 	};
 
-	/* the container's sockets are in another namespace: none is found from here */
-	if (c->make) {
-		c->captured(c, SHUNT_NO_SENDER);
-		return 0;
-	}
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 }
 

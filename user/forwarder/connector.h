@@ -43,6 +43,7 @@ struct connector_reply {
 	bool released;
 	/* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture() */
 	int32_t result;
+	uint64_t flow; /* CAPTURE: its id */
 };
 
 #define CONNECTOR_BATCH 32
@@ -61,7 +62,7 @@ struct connector {
 	struct connector_shelf v4, v6, udp4, udp6;
 	/* @error: 0 or -errno */
 	void (*refilled)(struct connector *c, sa_family_t family, bool udp, int error);
-	void (*captured)(struct connector *c, int result);
+	void (*captured)(struct connector *c, uint64_t flow, int result);
 	void (*walker)(struct connector *c, int fd); /* the callee's; -1: none */
 	void (*gauge)(struct connector *c, sa_family_t family, int fd);
 	void (*lost)(struct connector *c); /* the netns child is gone */
@@ -75,7 +76,7 @@ struct connector {
 /* connector_set_tools - the netns child gets copies. Returns 0 or -errno. */
 int connector_set_tools(struct connector *c, const struct shunt_tools *tools);
 
-/* connector_capture - ask for a capture; `captured` tells. 0 or -errno. */
+/* connector_capture - ask the netns child for a capture; `captured` tells. 0 or -errno. */
 int connector_capture(struct connector *c, const struct shunt_side *side);
 
 /* connector_walker - ask for a walker of the container's sockets; `walker` gets it. 0 or -errno. */

@@ -156,12 +156,12 @@ static void on_refilled(struct connector *c, sa_family_t family, bool udp, int e
 		resume(f);
 }
 
-static void on_captured(struct connector *c, int result)
+static void on_captured(struct connector *c, uint64_t flow, int result)
 {
 	struct forwarder *f =
 		(void *)((char *)c - offsetof(struct forwarder, connector));
 
-	capture_tell(&f->capturer, "container", result);
+	capture_answer(&f->capturer, flow, result);
 }
 
 static void on_walker(struct connector *c, int fd)

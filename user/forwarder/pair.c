@@ -104,7 +104,7 @@ static int pump(struct pair *pair, struct flow *flow, struct leg *from, bool *en
 {
 	int r;
 
-	if (*ended)
+	if (*ended || !capture_may_relay(pair, flow))
 		return 0;
 	r = kernel_relay_pump(pair, flow);
 	if (r != 0)

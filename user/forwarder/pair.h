@@ -54,6 +54,7 @@ struct pair {
 	struct flow up, down;
 	struct kernel_relay relay;
 	bool up_tried, down_tried; /* to be captured */
+	uint64_t up_burst, down_burst; /* `bytes` when the other flow last moved some; capture.c */
 	uint8_t idle_looks;  /* since it moved a byte; 0: not looked at yet */
 	uint32_t idle_seen;  /* what it had moved by then */
 	struct capture *capture;   /* NULL: on splice alone */

@@ -170,6 +170,8 @@ static const char *text_of(enum shunt_ask what)
 		return "no longer shorten the queue of";
 	case SHUNT_ASK_FEW_SEGMENTS:
 		return "few segments at a time from";
+	case SHUNT_ASK_MANY_SEGMENTS:
+		return "any number of segments at a time from";
 	case SHUNT_ASK_LOOK:
 		return "look after";
 	}
@@ -180,7 +182,8 @@ static const char *text_of(enum shunt_ask what)
 static struct walks *place_of(const struct captive *captive, enum shunt_ask what)
 {
 	struct capturer *c = captive->capture->capturer;
-	bool here = captive->is_client != (what == SHUNT_ASK_FEW_SEGMENTS);
+	bool of_target = what == SHUNT_ASK_FEW_SEGMENTS || what == SHUNT_ASK_MANY_SEGMENTS;
+	bool here = captive->is_client != of_target;
 
 	/* alone, all of ours are here */
 	return here || forwarder_of(c)->connector.make ? &c->here : &c->there;
@@ -224,6 +227,13 @@ void walk_ask_bulk(struct captive *captive)
 	captive->is_bulk = true;
 	if (tcp_is_loopback(captive->flow->to))
 		walk_ask(captive, SHUNT_ASK_FEW_SEGMENTS);
+}
+
+void walk_end_bulk(struct captive *captive)
+{
+	if (captive->is_bulk && tcp_is_loopback(captive->flow->to))
+		walk_ask(captive, SHUNT_ASK_MANY_SEGMENTS);
+	captive->is_bulk = false;
 }
 
 static int walks_init(struct walks *w, struct capturer *c, struct loop *loop)

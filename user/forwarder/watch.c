@@ -57,22 +57,64 @@ void watch_stop(struct captive *captive)
 	c->n_watched--;
 }
 
+/* Writes of the other direction, however they went: what answers this sender. */
+static uint32_t answers_to(const struct captive *captive)
+{
+	const struct capture *capture = captive->capture;
+	const struct captive *other = captive->is_client ? &capture->down : &capture->up;
+
+	return shunt_messages(capture->capturer->shunt, other->side) + other->flow->reads;
+}
+
+/*
+ * MSG_MORE's bytes go out when nothing else will send them. Bulk is flushed
+ * only once it has stopped.
+ */
+static bool flush(struct captive *captive, bool is_quiet)
+{
+	int fd = captive->flow->to;
+
+	if (captive->is_bulk && !tcp_holds_back(fd) && !is_quiet)
+		return false;
+	return tcp_flush(fd);
+}
+
+/* Returns why the sender should be given back, or NULL. */
+static const char *weigh(struct captive *captive, uint64_t redirected, bool was_stalled)
+{
+	struct shunt *s = captive->capture->capturer->shunt;
+	uint32_t messages = shunt_messages(s, captive->side), answers = answers_to(captive);
+	struct payoff_tick now = {
+		.bytes = redirected - captive->seen,
+		.messages = messages - captive->seen_messages,
+		.answers = answers - captive->seen_answers,
+		.was_stalled = was_stalled,
+	};
+
+	captive->seen = redirected;
+	captive->seen_messages = messages;
+	captive->seen_answers = answers;
+	return payoff_tick(&captive->payoff, &now);
+}
+
 static void tick(struct capturer *c, struct captive *captive)
 {
 	uint64_t redirected = shunt_redirected(c->shunt, captive->side);
+	bool moved = redirected != captive->seen, was_stalled = false;
+	const char *why;
 
 	if (redirected - captive->seen >= BULK_TICK)
 		walk_ask_bulk(captive);
-	if (redirected != captive->seen) {
-		captive->seen = redirected;
-		captive->quiet = 0;
-		if (!captive->is_bulk)
-			tcp_flush(captive->flow->to);
+	captive->quiet = moved ? 0 : captive->quiet + 1;
+	/* when it is quiet for the first time, the last was counted before it was in the queue */
+	if (captive->quiet <= 1)
+		was_stalled = flush(captive, captive->quiet == 1);
+	if (captive->quiet <= 1 && (why = weigh(captive, redirected, was_stalled))) {
+		capture_release(captive, why);
 		return;
 	}
-	/* the last was counted before it was in the queue */
-	if (++captive->quiet == 1)
-		tcp_flush(captive->flow->to);
+	if (moved)
+		return;
 	if (shunt_is_asked(c->shunt, captive->side, SHUNT_ASK_EDGE))
 		walk_ask(captive, SHUNT_ASK_EDGE);
 	if (captive->quiet < QUIET_TICKS)

@@ -80,6 +80,7 @@ static void capture(int to, const struct shunt_tools *tools,
 	struct connector_reply reply = {
 		.type = CONNECTOR_CAPTURE,
 		.result = shunt_capture(tools, &request->side),
+		.flow = request->side.id,
 	};
 
 	fd_send(to, &reply, sizeof(reply), NULL, 0);

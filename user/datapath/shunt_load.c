@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/shunt_load.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpointer-arith" /* bpftool's */
+#include "bpf/shunt.lskel.h"
+#include "bpf/shunt_iter.lskel.h"
+#pragma GCC diagnostic pop
+
+/* A verifier that a signal disturbs, a freezer's too, says EAGAIN: as often as libbpf tries. */
+#define LOAD_TRIES 5
+
+/* So long that it is never cut, which would be an error of its own (before Linux 6.4). */
+#define VERIFIER_LOG_SIZE (16 << 20)
+
+/* The last of it, which says what is wrong. */
+static void tell_verifier_log(const char *log)
+{
+	size_t n = strlen(log);
+	const char *end;
+
+	for (log += n > 2048 ? n - 2048 : 0; (end = strchr(log, '\n')); log = end + 1)
+		log_debug("verifier: %.*s", (int)(end - log), log);
+}
+
+/* What the kernel objects to is for whoever debugs. */
+static int run_loader(struct bpf_loader_ctx *ctx, int (*load)(void *skeleton), void *skeleton)
+{
+	_cleanup_free_ char *log = NULL;
+	int r;
+
+	if (log_level_get() >= LOG_DEBUG && (log = calloc(1, VERIFIER_LOG_SIZE))) {
+		ctx->log_level = 1;
+		ctx->log_size = VERIFIER_LOG_SIZE;
+		ctx->log_buf = (uintptr_t)log;
+	}
+	r = load(skeleton);
+	if (r < 0 && log)
+		tell_verifier_log(log);
+	return r;
+}
+
+/* The functions and fields of a build's skeleton under names that both builds share. */
+#define BUILD(name)                                                                         \
+	static int load_##name(void *skeleton)                                              \
+	{                                                                                   \
+		return name##_bpf__load(skeleton);                                          \
+	}                                                                                   \
+	static void destroy_##name(void *skeleton)                                          \
+	{                                                                                   \
+		name##_bpf__destroy(skeleton);                                              \
+	}                                                                                   \
+	static int build_##name(struct shunt_objects *ret, int *ret_verdict)                 \
+	{                                                                                   \
+		struct name##_bpf *b = name##_bpf__open();                                  \
+		int r = b ? run_loader(&b->ctx, load_##name, b) : -ENOMEM;                  \
+		*ret = (struct shunt_objects){ .skeleton = b, .destroy = destroy_##name,    \
+					       .walk = -1, .admit = -1 };                   \
+		if (r >= 0 && name##_bpf__shunt_walk__attach(b) < 0)                        \
+			r = -errno;                                                         \
+		if (r < 0)                                                                  \
+			return r;                                                           \
+		ret->targets = b->maps.targets.map_fd;                                      \
+		ret->senders = b->maps.senders.map_fd;                                      \
+		ret->flows = b->maps.flows.map_fd;                                          \
+		ret->target_of = b->maps.target_of.map_fd;                                  \
+		ret->capture = b->progs.shunt_capture.prog_fd;                              \
+		ret->walk = b->links.shunt_walk_fd;                                         \
+		*ret_verdict = b->progs.shunt_verdict.prog_fd;                              \
+		return 0;                                                                   \
+	}
+
+BUILD(shunt)
+BUILD(shunt_iter)
+
+/* An iterator over the sockets that wait in the map `arriving`. */
+static int attach_admit(struct shunt_objects *o)
+{
+	struct shunt_iter_bpf *b = o->skeleton;
+	union bpf_iter_link_info over = { .map.map_fd = (__u32)b->maps.arriving.map_fd };
+	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &over,
+		    .iter_info_len = sizeof(over));
+
+	o->admit = bpf_link_create(b->progs.shunt_admit.prog_fd, 0, BPF_TRACE_ITER, &options);
+	return o->admit < 0 ? -errno : 0;
+}
+
+static int try_build(struct shunt_objects *ret, bool by_iterator)
+{
+	int verdict = -1, r = -EAGAIN;
+
+	for (int i = 0; i < LOAD_TRIES && r == -EAGAIN; i++) {
+		r = by_iterator ? build_shunt_iter(ret, &verdict) : build_shunt(ret, &verdict);
+		if (r < 0)
+			shunt_unload(ret);
+	}
+	/* libbpf 1.1 has no link for a sockmap; the program goes with the map */
+	if (r >= 0 && bpf_prog_attach(verdict, ret->senders, BPF_SK_MSG_VERDICT, 0) < 0)
+		r = -errno;
+	if (r >= 0 && by_iterator)
+		r = attach_admit(ret);
+	if (r < 0)
+		shunt_unload(ret);
+	return r;
+}
+
+int shunt_load(struct shunt_objects *ret, struct error *err)
+{
+	int r = try_build(ret, false);
+
+	if (r == -EINVAL || r == -EACCES) {
+		log_debug("a tc program may not capture here (%s): an iterator does", errno_text(r));
+		r = try_build(ret, true);
+	}
+	return r < 0 ? error_errno(err, r, "cannot load the shunt's BPF programs "
+				   "(CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)") : 0;
+}
+
+void shunt_unload(struct shunt_objects *o)
+{
+	if (!o->skeleton)
+		return;
+	if (o->admit >= 0)
+		fd_close(o->admit);
+	o->destroy(o->skeleton);
+	*o = (struct shunt_objects){ .walk = -1, .admit = -1 };
+}

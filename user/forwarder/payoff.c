@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forwarder/payoff.h"
+
+#include <stddef.h>
+
+/* A share is judged by this many bytes. */
+#define WINDOW (4 << 20)
+#define LARGE_WINDOW (32 << 20)
+
+/* Less than one byte in so many: what is redirected does not make up for the relayed. */
+#define SMALL_SHARE 16
+
+/* Messages in a tick of 5 ms: 25 000 a second; fewer do not keep the relay busy. */
+#define FLOOD_MESSAGES 128
+#define FLOOD_SIZE 4096
+#define FLOOD_TICKS 8
+
+/* As many messages to one answer. */
+#define FLOOD_ANSWERS 8
+
+/* In a row, each of some milliseconds. One alone may be a tick between two writes. */
+#define STALLS_MAX 4
+
+const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick)
+{
+	if (!tick->was_stalled)
+		p->stalls = 0;
+	else if (++p->stalls >= STALLS_MAX)
+		return "it holds bytes back, and nothing reports when they may go";
+	if (tick->messages < FLOOD_MESSAGES)
+		return NULL;
+	if (tick->bytes > (uint64_t)tick->messages * FLOOD_SIZE ||
+	    tick->messages / FLOOD_ANSWERS < tick->answers)
+		p->floods = 0;
+	else if (++p->floods >= FLOOD_TICKS)
+		return "it sends a flood of small messages";
+	return NULL;
+}
+
+const char *payoff_relayed(struct payoff *p, uint64_t relayed, uint64_t redirected,
+			   bool writes_long)
+{
+	uint64_t by_relay = relayed - p->relayed, direct = redirected - p->redirected;
+
+	if (by_relay + direct < (writes_long ? WINDOW : LARGE_WINDOW))
+		return NULL;
+	if (writes_long ? direct < by_relay : direct < by_relay / SMALL_SHARE)
+		return writes_long ? "it writes much at once, and most bytes are relayed" :
+				     "nearly all of its bytes are relayed";
+	p->relayed = relayed;
+	p->redirected = redirected;
+	return NULL;
+}

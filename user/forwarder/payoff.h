@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does the shunt pay for a sender? Three kinds of senders are better off on
+ * splice, and none of them can be recognized before it is captured:
+ *
+ *  - one that writes more at once than the target has room for: the kernel
+ *    shows the verdict the first half megabyte alone, so most bytes are
+ *    relayed, and each is copied once more on its way;
+ *  - one that floods tiny messages in one direction: each becomes a segment of
+ *    its own, where the relay would gather them;
+ *  - one that holds bytes back (MSG_MORE) and ends that by a call that the
+ *    shunt does not see (TCP_NODELAY, the end of a file): the target flushes
+ *    them milliseconds late.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Of one sender. Zeroed: just captured. */
+struct payoff {
+	uint64_t relayed, redirected; /* when the current window began */
+	uint8_t floods, stalls;
+};
+
+/* What happened to a sender since the last tick. */
+struct payoff_tick {
+	uint64_t bytes;	   /* redirected */
+	uint32_t messages; /* redirected */
+	uint32_t answers;  /* messages of the other direction, however they went */
+	bool was_stalled;  /* bytes lay in an idle target, held back, and were flushed */
+};
+
+/*
+ * payoff_tick - after each tick in which bytes were redirected, and the first
+ * one after them.
+ * payoff_relayed - after bytes were relayed: @relayed and @redirected count
+ * from the beginning of the connection.
+ * Both return why the sender should go back to splice, or NULL.
+ */
+const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick);
+const char *payoff_relayed(struct payoff *p, uint64_t relayed, uint64_t redirected,
+			   bool writes_long);
