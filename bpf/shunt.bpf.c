@@ -326,8 +326,14 @@ out:
  * never empty again under a sender that is faster than the relay, so it would
  * never be in step. TCP_NOTSENT_LOWAT keeps it short, and can be taken back,
  * which SO_SNDBUF cannot (net.core.wmem_max).
+ *
+ * It must be longer than two segments. sendfile(2), MSG_MORE and TCP_CORK hold
+ * back up to one, 65483 bytes on loopback, and tcp_poll() reports room only
+ * while twice the unsent bytes are below the limit: under a shorter one, the
+ * sender waits for room, and the held-back bytes for what it would send next,
+ * until the persist timer ends that after 200 ms.
  */
-#define SHORT_QUEUE 32768
+#define SHORT_QUEUE 147456
 
 /* net.ipv4.tcp_notsent_lowat */
 static __always_inline __u32 default_lowat(struct sock *sk)

@@ -116,14 +116,14 @@ static void test_shrink(struct shunt *shunt)
 	tap_is(limited(shunt, &b, SHUNT_ASK_EDGE), 0, "to wake a sender sets no limit");
 	tap_is(get_option(C(&b), SOL_SOCKET, SO_SNDBUF), sndbuf, "nor changes its SO_SNDBUF");
 	/* which would count as the application's choice */
-	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 32768, "a sender's queue can be shortened");
-	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 32768, "once");
+	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 147456, "a sender's queue can be shortened");
+	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 147456, "once");
 	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 0, "and be as it was");
 	set_option(C(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 5000);
 	tap_is(limited(shunt, &b, SHUNT_ASK_SHRINK), 5000, "unless the application chose that");
 	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 5000, "which stays");
-	set_option(C(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 32768);
-	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 32768, "even where it is what we would choose");
+	set_option(C(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT, 147456);
+	tap_is(limited(shunt, &b, SHUNT_ASK_GROW), 147456, "even where it is what we would choose");
 	end(&b);
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);

@@ -127,7 +127,7 @@ static void test_walks(struct shunt *shunt, const struct shunt_tools *tools)
 	MUST(walker_start(&w, tools));
 	tap_ok(walked(&w) > 0, "a walk tells how long it took");
 	tap_ok(!shunt_is_asked(shunt, &b.pair.down, SHUNT_ASK_SHRINK), "and has done what was asked");
-	tap_is(get_option(C(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT), 32768, "a queue is shorter");
+	tap_is(get_option(C(&b), IPPROTO_TCP, TCP_NOTSENT_LOWAT), 147456, "a queue is shorter");
 	tap_ok(walked(&w) > 0, "there can be many");
 	MUST(kill(w.pid, SIGKILL));
 	wait_for(w.fd, POLLIN);
