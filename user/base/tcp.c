@@ -82,8 +82,7 @@ void tcp_low_water(int fd, bool on)
 	set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, on ? 2 * LOW_BYTES : -1);
 }
 
-/* Both without the socket's lock (tcp_ioctl()). */
-static int unsent(int fd)
+int tcp_unsent(int fd)
 {
 	int n = 0;
 
@@ -94,25 +93,12 @@ int tcp_unacknowledged(int fd)
 {
 	int n = 0;
 
-	return ioctl(fd, SIOCOUTQ, &n) < 0 ? -errno : n;
+	return ioctl(fd, SIOCOUTQ, &n) < 0 ? 0 : n;
 }
 
-bool tcp_holds_back(int fd)
+void tcp_flush(int fd)
 {
-	int waiting = unsent(fd);
-
-	return waiting > 0 && tcp_unacknowledged(fd) == waiting;
-}
-
-bool tcp_flush(int fd)
-{
-	bool all = tcp_holds_back(fd);
-	int before = unsent(fd);
-
-	if (!before)
-		return false;
 	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	return all && unsent(fd) < before;
 }
 
 void tcp_bound_buffers(int fd)

@@ -32,7 +32,12 @@ void tcp_no_pacing(int fd);
 void tcp_pacing_default(char name[TCP_NAME_MAX]);
 void tcp_pace(int fd, const char *name);
 
-/* tcp_unacknowledged - bytes that its peer has not acknowledged, sent or not (tcp(7), SIOCOUTQ), or -errno. */
+/*
+ * tcp_unsent, tcp_unacknowledged - bytes in the send queue that were not sent,
+ * or not acknowledged by the peer (tcp(7): SIOCOUTQNSD, SIOCOUTQ); 0 where that
+ * is not known. Neither waits for the socket's lock (tcp_ioctl()).
+ */
+int tcp_unsent(int fd);
 int tcp_unacknowledged(int fd);
 
 /* tcp_is_loopback - does this connection run over lo? Only there segments are so long. */
@@ -57,14 +62,8 @@ void tcp_short_queue(int fd, bool on);
  */
 void tcp_acknowledge(int fd);
 
-/*
- * tcp_holds_back - are there bytes to send, and none on their way? By MSG_MORE,
- * or because the receiver's window is closed. It waits for no lock.
- * tcp_flush - send what MSG_MORE holds back (tcp(7), TCP_NODELAY). Returns
- * whether it held back all that was there.
- */
-bool tcp_holds_back(int fd);
-bool tcp_flush(int fd);
+/* tcp_flush - send what MSG_MORE holds back (tcp(7), TCP_NODELAY). */
+void tcp_flush(int fd);
 
 /*
  * tcp_low_water - EPOLLOUT comes when less than 256 KiB are unsent, besides

@@ -23,9 +23,9 @@
 
 const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick)
 {
-	if (!tick->was_stalled)
+	if (tick->queue == QUEUE_SENT)
 		p->stalls = 0;
-	else if (++p->stalls >= STALLS_MAX)
+	if (tick->queue == QUEUE_HELD && ++p->stalls >= STALLS_MAX)
 		return "it holds bytes back, and nothing reports when they may go";
 	if (tick->messages < FLOOD_MESSAGES)
 		return NULL;

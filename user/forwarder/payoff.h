@@ -23,12 +23,19 @@ struct payoff {
 	uint8_t floods, stalls;
 };
 
+/* What the tick found in the target's queue. */
+enum payoff_queue {
+	QUEUE_BUSY, /* bytes that its window or its peer does not let go; or it was not looked at */
+	QUEUE_SENT, /* nothing */
+	QUEUE_HELD, /* bytes that were held back, and went when they were flushed */
+};
+
 /* What happened to a sender since the last tick. */
 struct payoff_tick {
 	uint64_t bytes;	   /* redirected */
 	uint32_t messages; /* redirected */
 	uint32_t answers;  /* messages of the other direction, however they went */
-	bool was_stalled;  /* bytes lay in an idle target, held back, and were flushed */
+	enum payoff_queue queue;
 };
 
 /*

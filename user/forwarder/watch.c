@@ -68,19 +68,23 @@ static uint32_t answers_to(const struct captive *captive)
 
 /*
  * MSG_MORE's bytes go out when nothing else will send them. Bulk is flushed
- * only once it has stopped.
+ * only once it has stopped: the sender holds the target's lock at times.
  */
-static bool flush(struct captive *captive, bool is_quiet)
+static enum payoff_queue flush(struct captive *captive, bool is_quiet)
 {
 	int fd = captive->flow->to;
 
-	if (captive->is_bulk && !tcp_holds_back(fd) && !is_quiet)
-		return false;
-	return tcp_flush(fd);
+	if (tcp_unsent(fd) == 0)
+		return QUEUE_SENT;
+	if (captive->is_bulk && !is_quiet && tcp_unsent(fd) < tcp_unacknowledged(fd))
+		return QUEUE_BUSY;
+	tcp_flush(fd);
+	return tcp_unsent(fd) == 0 ? QUEUE_HELD : QUEUE_BUSY;
 }
 
 /* Returns why the sender should be given back, or NULL. */
-static const char *weigh(struct captive *captive, uint64_t redirected, bool was_stalled)
+static const char *weigh(struct captive *captive, uint64_t redirected,
+			 enum payoff_queue queue)
 {
 	struct shunt *s = captive->capture->capturer->shunt;
 	uint32_t messages = shunt_messages(s, captive->side), answers = answers_to(captive);
@@ -88,7 +92,7 @@ static const char *weigh(struct captive *captive, uint64_t redirected, bool was_
 		.bytes = redirected - captive->seen,
 		.messages = messages - captive->seen_messages,
 		.answers = answers - captive->seen_answers,
-		.was_stalled = was_stalled,
+		.queue = queue,
 	};
 
 	captive->seen = redirected;
@@ -100,7 +104,8 @@ static const char *weigh(struct captive *captive, uint64_t redirected, bool was_
 static void tick(struct capturer *c, struct captive *captive)
 {
 	uint64_t redirected = shunt_redirected(c->shunt, captive->side);
-	bool moved = redirected != captive->seen, was_stalled = false;
+	bool moved = redirected != captive->seen;
+	enum payoff_queue queue = QUEUE_BUSY;
 	const char *why;
 
 	if (redirected - captive->seen >= BULK_TICK)
@@ -108,8 +113,8 @@ static void tick(struct capturer *c, struct captive *captive)
 	captive->quiet = moved ? 0 : captive->quiet + 1;
 	/* when it is quiet for the first time, the last was counted before it was in the queue */
 	if (captive->quiet <= 1)
-		was_stalled = flush(captive, captive->quiet == 1);
-	if (captive->quiet <= 1 && (why = weigh(captive, redirected, was_stalled))) {
+		queue = flush(captive, captive->quiet == 1);
+	if (captive->quiet <= 1 && (why = weigh(captive, redirected, queue))) {
 		capture_release(captive, why);
 		return;
 	}
