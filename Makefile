@@ -34,12 +34,14 @@ KERNEL := $(patsubst %.c,$(O)/%,$(wildcard tests/kernel/*.c))
 FUZZ := $(patsubst %_fuzz.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
 PEER_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/peer/*.c))
 TWIN_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/twin/*.c))
-TEST_OBJS := $(PEER_OBJS) $(TWIN_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(BPF_TESTS:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
+TEST_OBJS := $(PEER_OBJS) $(TWIN_OBJS) $(ASKER_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(BPF_TESTS:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
 PEER := $(if $(PEER_OBJS),$(O)/tests/peer)
 TWIN := $(if $(TWIN_OBJS),$(O)/tests/twin)
+ASKER := $(O)/tests/asker
+ASKER_OBJS := $(O)/tests/tools/asker/main.o
 TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.sh tests/e2e/*.bats))
 # What check-kernels runs, whatever is there of it: a guest without KVM is slow.
-KERNELS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt \
+KERNELS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt fionread \
 	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh \
 	tests/kernels/debian_*.bats)) tests/kernels/log.sh
 # Names that other programs start it under: user/main.c.
@@ -100,7 +102,9 @@ $(FUZZ): %: %_fuzz.o $(O)/tests/fuzz/replay.o $(LIB_OBJS)
 $(O)/tests/peer: $(PEER_OBJS) $(filter $(O)/user/base/%,$(OBJS))
 $(O)/tests/twin: $(TWIN_OBJS)
 $(O)/tests/twin: LDLIBS_ALL :=
-$(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(O)/tests/peer $(O)/tests/twin:
+$(O)/tests/asker: $(ASKER_OBJS)
+$(O)/tests/asker: LDLIBS_ALL := -lpthread
+$(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(O)/tests/peer $(O)/tests/twin $(O)/tests/asker:
 	@echo "  LD   $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
@@ -137,7 +141,7 @@ check-kernels: ## what depends on the kernel, on Debian's in qemu; KERNEL_DEB=FI
 	@tests/tools/deps.sh build run test kernels
 	@$(MAKE) --no-print-directory -j$(JOBS) run-kernels
 
-run-check: $(TWIN) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
+run-check: $(TWIN) $(ASKER) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
 run-servers: TESTS := $(wildcard tests/servers/*.bats)
 run-docker: TESTS := $(wildcard tests/docker/*.bats)
 run-podman: TESTS := $(wildcard tests/podman/*.bats)
@@ -145,7 +149,7 @@ run-soak: TESTS := $(wildcard tests/soak/*.bats) tests/e2e/control_churn.bats
 run-soak: export CONTROL_CHURN ?= 10000
 run-soak: export TEST_TIMEOUT ?= 3600
 
-run-kernels: $(TWIN) $(KERNEL) $(BPF_TESTS)
+run-kernels: $(TWIN) $(ASKER) $(KERNEL) $(BPF_TESTS)
 run-kernels: TESTS := $(KERNELS)
 run-kernels: RUN := tests/kernels/run.sh
 
@@ -155,6 +159,7 @@ RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,chec
 $(RUNS): export PORTSHUNT = $(abspath $(O))/portshunt
 $(RUNS): export PEER = $(abspath $(O))/tests/peer
 $(RUNS): export TWIN = $(abspath $(O))/tests/twin
+$(RUNS): export ASKER = $(abspath $(O))/tests/asker
 $(RUNS): export O := $(O)
 $(RUNS): export STRICT := $(STRICT)
 $(RUNS): export SAN := $(SAN)

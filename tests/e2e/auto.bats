@@ -99,10 +99,10 @@ told() {
 	sed -i '/^portshunt: warning: datapath shunt: /w '"$dir/warnings"'
 		//d' "$dir/portshunt.err"
 	told shunt
-	if [ "$best" = shunt ]; then
+	if [ -z "$reason" ]; then
 		[ ! -s "$dir/warnings" ]
 	else
-		grep -q "${reason#not the shunt, since }" "$dir/warnings"
+		grep -q "${reason#*, since }" "$dir/warnings"
 		[ "$(wc -l <"$dir/warnings")" = 1 ]
 	fi
 }

@@ -48,7 +48,7 @@ static void check(const struct probes *probes, size_t i, const char *name,
 
 static void test_all_good(void **state)
 {
-	static const struct probe_test tests[] = { { "a", good, true }, { "b", good, false }, { 0 } };
+	static const struct probe_test tests[] = { { "a", good, PROBE_GATE }, { "b", good, PROBE_ALONE }, { 0 } };
 	struct probes probes = { 0 };
 	int ran = 0;
 
@@ -62,7 +62,7 @@ static void test_all_good(void **state)
 static void test_stops_at_the_first(void **state)
 {
 	static const struct probe_test tests[] = {
-		{ "a", good, false }, { "b", shows, false }, { "c", good, false }, { 0 }
+		{ "a", good, PROBE_ALONE }, { "b", shows, PROBE_ALONE }, { "c", good, PROBE_ALONE }, { 0 }
 	};
 	struct probes probes = { 0 };
 	int ran = 0;
@@ -76,9 +76,9 @@ static void test_stops_at_the_first(void **state)
 
 static void test_all_of_them(void **state)
 {
-	static const struct probe_test tests[] = { { "a", shows, true },  { "b", fails, false },
-						   { "c", good, false },  { "d", cannot, true },
-						   { "e", good, false },  { "f", fails, true },
+	static const struct probe_test tests[] = { { "a", shows, PROBE_GATE },  { "b", fails, PROBE_ALONE },
+						   { "c", good, PROBE_ALONE },  { "d", cannot, PROBE_GATE },
+						   { "e", good, PROBE_ALONE },  { "f", fails, PROBE_GATE },
 						   { 0 } };
 	struct probes probes = { 0 };
 	int ran = 0;
@@ -96,6 +96,30 @@ static void test_all_of_them(void **state)
 	assert_string_equal(probes_find(&probes, PROBE_IMPOSSIBLE)->name, "d");
 }
 
+static void test_goes_on_after_what_can_be_avoided(void **state)
+{
+	static const struct probe_test tests[] = {
+		{ "a", shows, PROBE_AVOIDABLE }, { "b", good, PROBE_ALONE },
+		{ "c", shows, PROBE_ALONE }, { "d", good, PROBE_ALONE }, { 0 }
+	};
+	static const struct probe_test worse[] = {
+		{ "e", fails, PROBE_AVOIDABLE }, { "f", good, PROBE_ALONE }, { 0 }
+	};
+	struct probes probes = { 0 };
+	int ran = 0;
+
+	probes_run(&probes, tests, &ran, false);
+	assert_int_equal(ran, 3);
+	assert_string_equal(probes_find(&probes, PROBE_DIFFERS)->name, "a");
+	assert_string_equal(probes_find_fault(&probes)->name, "c");
+	/* what fails cannot be avoided */
+	probes_run(&probes, worse, &ran, false);
+	assert_int_equal(ran, 4);
+	probes.n--;
+	probes.list[2].result = PROBE_OK;
+	assert_null(probes_find_fault(&probes));
+}
+
 static void test_no_more_than_fit(void **state)
 {
 	static struct probe_test tests[PROBES_MAX + 2];
@@ -103,7 +127,7 @@ static void test_no_more_than_fit(void **state)
 	int ran = 0;
 
 	for (size_t i = 0; i < PROBES_MAX + 1; i++)
-		tests[i] = (struct probe_test){ "x", good, false };
+		tests[i] = (struct probe_test){ "x", good, PROBE_ALONE };
 	probes_run(&probes, tests, &ran, true);
 	assert_int_equal(probes.n, PROBES_MAX);
 	assert_int_equal(ran, PROBES_MAX);
@@ -155,8 +179,8 @@ static void test_every_datapath(void **state)
 		assert_int_not_equal(datapath, DATAPATH_AUTO);
 		assert_true(probes.n > 0);
 		for (size_t j = 0; j < probes.n; j++)
-			assert_true(!*probes.list[j].why ==
-				    (probes.list[j].result == PROBE_OK));
+			assert_true(*probes.list[j].why ||
+				    probes.list[j].result == PROBE_OK);
 	}
 	assert_true(i >= 2);
 	assert_int_equal(datapath, DATAPATH_SPLICE);
@@ -179,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_all_good),
 		cmocka_unit_test(test_stops_at_the_first),
 		cmocka_unit_test(test_all_of_them),
+		cmocka_unit_test(test_goes_on_after_what_can_be_avoided),
 		cmocka_unit_test(test_no_more_than_fit),
 		cmocka_unit_test(test_texts_are_cut),
 		cmocka_unit_test(test_pair),

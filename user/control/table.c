@@ -182,7 +182,8 @@ void table_list(const struct json *value)
 #define COUNTS                                                                 \
 	{ "OPEN", "connections", NULL }, { "ACCEPTED", "accepted", NULL },     \
 	{ "REFUSED", "refused", NULL }, BYTES,                                 \
-	{ "CAPTURED", "captured", NULL }, { "FALLBACK", "fallback", NULL }
+	{ "CAPTURED", "captured", NULL }, { "FALLBACK", "fallback", NULL },    \
+	{ "RELEASED", "released", NULL }
 /* clang-format on */
 
 void table_stats(const struct json *value)

@@ -25,7 +25,8 @@ struct datapath_choice {
 	enum datapath datapath;
 	struct shunt *shunt; /* the owner is to close it; NULL: none */
 	struct sockmap *sockmap; /* the same */
-	char why[320];	     /* it is not a better one; "" when there is none */
+	bool one_way; /* the shunt: one direction of a connection at a time */
+	char why[320]; /* it is not a better one, or not used to the full; "" when it is */
 };
 
 /*
@@ -45,8 +46,8 @@ bool datapath_probe(size_t i, enum datapath *ret, struct probes *ret_probes);
 
 /*
  * The tests of each datapath: of @all of them, or up to the first that is not
- * PROBE_OK. What they opened stays open in @keep when that is not NULL and the
- * datapath can be used: with @all, also when it shows.
+ * PROBE_OK or can be avoided. What they opened stays open in @keep when that is
+ * not NULL and the datapath can be used: with @all, also when it shows.
  */
 void probe_shunt(struct probes *probes, bool all, struct datapath_choice *keep);
 void probe_sockmap(struct probes *probes, bool all, struct datapath_choice *keep);

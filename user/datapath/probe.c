@@ -16,6 +16,11 @@
 /* On loopback it is there at once; a machine that is stopped is waited for. */
 #define WAIT_MS 1000
 
+static bool is_fault(const struct probe *p)
+{
+	return p->result > PROBE_DIFFERS || (p->result == PROBE_DIFFERS && !p->is_avoidable);
+}
+
 void probes_run(struct probes *probes, const struct probe_test *tests, void *context,
 		bool all)
 {
@@ -24,14 +29,14 @@ void probes_run(struct probes *probes, const struct probe_test *tests, void *con
 	for (; tests->name && probes->n < PROBES_MAX; tests++) {
 		struct probe *p = &probes->list[probes->n++];
 
-		*p = (struct probe){ .name = tests->name };
+		*p = (struct probe){ .name = tests->name, .is_avoidable = tests->weight == PROBE_AVOIDABLE };
 		if (missing)
 			probe_set(p, PROBE_IMPOSSIBLE, "", "not tried without: %s", missing);
 		else
 			tests->run(context, p);
-		if (p->result != PROBE_OK && !all)
+		if (is_fault(p) && !all)
 			return;
-		if (p->result > PROBE_DIFFERS && tests->is_gate && !missing)
+		if (p->result > PROBE_DIFFERS && tests->weight == PROBE_GATE && !missing)
 			missing = tests->name;
 	}
 }
@@ -40,6 +45,14 @@ const struct probe *probes_find(const struct probes *probes, enum probe_result l
 {
 	for (size_t i = 0; i < probes->n; i++)
 		if (probes->list[i].result >= least)
+			return &probes->list[i];
+	return NULL;
+}
+
+const struct probe *probes_find_fault(const struct probes *probes)
+{
+	for (size_t i = 0; i < probes->n; i++)
+		if (is_fault(&probes->list[i]))
 			return &probes->list[i];
 	return NULL;
 }

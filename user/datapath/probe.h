@@ -18,6 +18,7 @@ enum probe_result {
 
 struct probe {
 	const char *name;
+	bool is_avoidable; /* auto can use the datapath so that no application meets this */
 	enum probe_result result;
 	char why[256];	  /* what was found; reads well after "since" */
 	char advice[256]; /* what can be done about it */
@@ -30,22 +31,32 @@ struct probes {
 	struct probe list[PROBES_MAX];
 };
 
+enum probe_weight {
+	PROBE_ALONE,	 /* it says nothing of the others */
+	PROBE_GATE,	 /* the ones that follow make no sense without it */
+	PROBE_AVOIDABLE, /* struct probe, is_avoidable */
+};
+
 /* The tests of one datapath, in order; the last one has no name. */
 struct probe_test {
 	const char *name;
 	void (*run)(void *context, struct probe *ret); /* finds @ret at PROBE_OK */
-	bool is_gate; /* the ones that follow make no sense without it */
+	enum probe_weight weight;
 };
 
 /*
  * probes_run - run @tests and append their results: of @all of them, or up to
- * the first that is not PROBE_OK.
+ * the first that is neither PROBE_OK nor a difference that can be avoided.
  */
 void probes_run(struct probes *probes, const struct probe_test *tests, void *context,
 		bool all);
 
-/* probes_find - the first result that is @least or worse; NULL: none is. */
+/*
+ * probes_find - the first result that is @least or worse; NULL: none is.
+ * probes_find_fault - the first that keeps `auto` off the datapath; NULL: none does.
+ */
 const struct probe *probes_find(const struct probes *probes, enum probe_result least);
+const struct probe *probes_find_fault(const struct probes *probes);
 
 /* probe_set - the result of a test; @why as printf(3). */
 void probe_set(struct probe *probe, enum probe_result result, const char *advice,

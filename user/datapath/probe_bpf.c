@@ -148,8 +148,8 @@ static void test_fionread(const struct probe_pair *pair, struct probe *p)
 		return;
 	uname(&kernel);
 	probe_set(p, PROBE_DIFFERS,
-		  "what asks it (nginx for uploads, Java, .NET) needs splice, or a kernel with "
-		  "Linux 04af4efde58a",
+		  "auto avoids it; with --datapath=shunt, nginx (uploads), Java and .NET would notice: "
+		  "Linux 04af4efde58a has the fix",
 		  "on this kernel (%s) FIONREAD on a captured socket is wrong",
 		  kernel.release);
 }

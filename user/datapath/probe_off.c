@@ -8,7 +8,7 @@ static void test_built_in(void *context, struct probe *p)
 		  "this program was built without BPF (make BPF=0)");
 }
 
-static const struct probe_test tests[] = { { "built in", test_built_in, true }, { 0 } };
+static const struct probe_test tests[] = { { "built in", test_built_in, PROBE_GATE }, { 0 } };
 
 void probe_shunt(struct probes *probes, bool all, struct datapath_choice *keep)
 {

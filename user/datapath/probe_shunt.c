@@ -107,6 +107,29 @@ static void is_captured(struct line *l, struct probe *p)
 		probe_set(p, PROBE_OK, "", "%s", shunt_capture_way(l->shunt));
 }
 
+/* What forwarder/capture.c relies on where FIONREAD is wrong on a captured socket. */
+static void keeps_fionread(struct line *l, struct probe *p)
+{
+	int waiting = -1;
+
+	shunt_only_drained(l->shunt, &l->pair.down);
+	if (probe_says(B(l), "unread", p) < 0)
+		return;
+	probe_wait(C(l), POLLIN);
+	if (shunt_capture_here(l->shunt, &l->pair.down) != SHUNT_UNREAD) {
+		probe_set(p, PROBE_FAILED, "", "a sender is captured although it has unread bytes");
+		return;
+	}
+	if (expect(C(l), "unread", p, "bytes do not arrive") < 0 || capture(l, p) < 0)
+		return;
+	shunt_evict(l->shunt, &l->pair.down);
+	if (probe_says(B(l), "again", p) < 0)
+		return;
+	probe_wait(C(l), POLLIN);
+	if (ioctl(C(l), FIONREAD, &waiting) < 0 || waiting != 5)
+		probe_set(p, PROBE_FAILED, "", "FIONREAD is wrong after a capture, too");
+}
+
 static void rings(struct line *l, struct probe *p)
 {
 	if (capture(l, p) < 0)
@@ -233,6 +256,11 @@ static void test_capture(void *context, struct probe *p)
 	on_line(context, p, is_captured);
 }
 
+static void test_one_way(void *context, struct probe *p)
+{
+	on_line(context, p, keeps_fionread);
+}
+
 static void test_order(void *context, struct probe *p)
 {
 	on_line(context, p, redirects);
@@ -257,21 +285,22 @@ void probe_shunt(struct probes *probes, bool all, struct datapath_choice *keep)
 {
 	/* the cheap ones first: most hosts that cannot use it end there */
 	static const struct probe_test tests[] = {
-		{ "privileges", probe_privileges, true },
-		{ "kernel types", probe_kernel_types, true },
-		{ "FIONREAD", probe_fionread, false },
-		{ "programs load", test_load, true },
-		{ "capture", test_capture, true },
-		{ "order", test_order, false },
-		{ "doorbell", test_doorbell, false },
-		{ "missing target", test_missing_target, false },
-		{ "rescue", test_rescue, false },
+		{ "privileges", probe_privileges, PROBE_GATE },
+		{ "kernel types", probe_kernel_types, PROBE_GATE },
+		{ "FIONREAD", probe_fionread, PROBE_AVOIDABLE },
+		{ "programs load", test_load, PROBE_GATE },
+		{ "capture", test_capture, PROBE_GATE },
+		{ "one direction", test_one_way, PROBE_ALONE },
+		{ "order", test_order, PROBE_ALONE },
+		{ "doorbell", test_doorbell, PROBE_ALONE },
+		{ "missing target", test_missing_target, PROBE_ALONE },
+		{ "rescue", test_rescue, PROBE_ALONE },
 		{ 0 },
 	};
 	struct shunt *shunt = NULL;
 
 	probes_run(probes, tests, &shunt, all);
-	if (keep && !probes_find(probes, all ? PROBE_FAILED : PROBE_DIFFERS))
+	if (keep && !(all ? probes_find(probes, PROBE_FAILED) : probes_find_fault(probes)))
 		keep->shunt = TAKE_PTR(shunt);
 	shunt_close(shunt);
 }

@@ -122,12 +122,12 @@ static void test_end(void *context, struct probe *p)
 void probe_sockmap(struct probes *probes, bool all, struct datapath_choice *keep)
 {
 	static const struct probe_test tests[] = {
-		{ "privileges", probe_privileges, true },
-		{ "kernel types", probe_kernel_types, true },
-		{ "kernel release", test_kernel, true },
-		{ "programs load", test_load, true },
-		{ "relay", test_relay, false },
-		{ "end of file", test_end, false },
+		{ "privileges", probe_privileges, PROBE_GATE },
+		{ "kernel types", probe_kernel_types, PROBE_GATE },
+		{ "kernel release", test_kernel, PROBE_GATE },
+		{ "programs load", test_load, PROBE_GATE },
+		{ "relay", test_relay, PROBE_ALONE },
+		{ "end of file", test_end, PROBE_ALONE },
 		{ 0 },
 	};
 	struct sockmap *map = NULL;

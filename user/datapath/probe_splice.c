@@ -90,8 +90,8 @@ static void test_move(void *context, struct probe *p)
 void probe_splice(struct probes *probes, bool all, struct datapath_choice *keep)
 {
 	static const struct probe_test tests[] = {
-		{ "pipe size", test_pipe_size, false },
-		{ "bytes arrive", test_move, false },
+		{ "pipe size", test_pipe_size, PROBE_ALONE },
+		{ "bytes arrive", test_move, PROBE_ALONE },
 		{ 0 },
 	};
 

@@ -44,6 +44,17 @@ const char *datapath_name(enum datapath datapath)
 	return names[datapath];
 }
 
+/* Of the differences that can be avoided there is one: FIONREAD. */
+static void use(const struct probes *probes, struct datapath_choice *ret)
+{
+	const struct probe *noticed = probes_find(probes, PROBE_DIFFERS);
+
+	ret->one_way = noticed;
+	if (noticed)
+		snprintf(ret->why, sizeof(ret->why),
+			 "one direction of a connection at a time, since %s", noticed->why);
+}
+
 static void choose(struct datapath_choice *ret)
 {
 	const struct way *way;
@@ -55,9 +66,11 @@ static void choose(struct datapath_choice *ret)
 		if (!way->is_for_auto)
 			continue;
 		way->probe(&probes, false, ret);
-		bad = probes_find(&probes, PROBE_DIFFERS);
-		if (!bad)
+		bad = probes_find_fault(&probes);
+		if (!bad) {
+			use(&probes, ret);
 			break;
+		}
 		if (!*ret->why)
 			snprintf(ret->why, sizeof(ret->why), "not the %s, since %s",
 				 datapath_name(way->datapath), bad->why);

@@ -186,6 +186,11 @@ static int prepare(struct captive *captive)
 	return loop_add(&c->outs, &captive->room, flow->to, EPOLLOUT | EPOLLET, on_room);
 }
 
+static uint64_t *burst_of(struct pair *pair, const struct flow *flow)
+{
+	return flow == &pair->up ? &pair->up_burst : &pair->down_burst;
+}
+
 static struct captive *find_awaited(struct capturer *c, uint64_t flow_id)
 {
 	struct captive *captive;
@@ -202,6 +207,8 @@ static void settle(struct captive *captive, int result)
 	LIST_REMOVE(captive, awaiting);
 	captive->is_awaited = false;
 	captive->is_suspended = result == SHUNT_UNREAD;
+	if (result == SHUNT_UNREAD) /* not before it has sent as much again */
+		*burst_of(captive->capture->pair, captive->flow) = captive->flow->bytes;
 	log_result(captive->capture->capturer, name_of(captive), result);
 	if (captive->capture->capturer->one_way)
 		loop_ready(&captive->capture->pair->client.source);
@@ -241,6 +248,7 @@ static bool capture(struct captive *captive)
 		walk_ask_bulk(captive);
 	LIST_INSERT_HEAD(&c->awaited, captive, awaiting);
 	captive->is_awaited = true;
+	captive->is_suspended = false;
 	if (r < 0)
 		settle(captive, r);
 	else if (captive->is_client)
@@ -286,7 +294,7 @@ static bool is_worth_it(struct pair *pair, const struct flow *flow)
 		return false;
 	if (!pair->forwarder->capturer.one_way)
 		return flow->bytes >= BUSY_BYTES || flow->reads >= BUSY_READS;
-	return flow->bytes - (up ? pair->up_burst : pair->down_burst) >= BUSY_BYTES &&
+	return flow->bytes - *burst_of(pair, flow) >= BUSY_BYTES &&
 	       is_drained(pair, flow);
 }
 
@@ -325,15 +333,14 @@ static void suspend(struct captive *captive)
 bool capture_may_relay(struct pair *pair, struct flow *flow)
 {
 	bool up = flow == &pair->up;
+	const struct flow *other;
 	struct captive *captive;
 
 	if (!pair->forwarder->capturer.one_way || (!flow->readable && flow_is_empty(flow)))
 		return true;
 	/* the other direction is no longer the only one */
-	if (up)
-		pair->down_burst = pair->down.bytes;
-	else
-		pair->up_burst = pair->up.bytes;
+	other = up ? &pair->down : &pair->up;
+	*burst_of(pair, other) = other->bytes;
 	if (!pair->capture)
 		return true;
 	captive = up ? &pair->capture->down : &pair->capture->up;

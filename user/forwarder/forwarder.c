@@ -232,6 +232,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 	if (r < 0)
 		return r;
 	f->capturer.shunt = f->choice.shunt;
+	f->capturer.one_way = f->choice.one_way;
 	if (f->capturer.shunt) {
 		f->capturer.tools = shunt_tools(f->capturer.shunt);
 		r = walk_start(&f->capturer);

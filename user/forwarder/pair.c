@@ -59,6 +59,7 @@ static void pump_out(struct pair *pair, struct flow *flow, bool wait)
 {
 	if (kernel_relay_settle(pair, flow, wait))
 		return;
+	capture_may_relay(pair, flow);
 	for (int i = 0; i < 64; i++)
 		if (flow_pump(&pair->forwarder->splice, flow) != FLOW_MORE)
 			break;

@@ -132,6 +132,7 @@ struct forwarder_counts {
 	struct forwarder_bytes up, down;
 	/* directions that carried enough for the shunt: it took them, or not */
 	uint64_t captured, fallback;
+	uint64_t released; /* it took them, and they are back on splice: payoff.h */
 };
 
 struct forwarder_limits {

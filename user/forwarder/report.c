@@ -19,6 +19,7 @@ void report_add(struct forwarder_counts *to, const struct forwarder_counts *coun
 	add_bytes(&to->down, &counts->down);
 	to->captured += counts->captured;
 	to->fallback += counts->fallback;
+	to->released += counts->released;
 }
 
 static const struct shunt_side *side_of(const struct pair *pair, bool up)
@@ -43,10 +44,16 @@ static struct forwarder_bytes bytes_of(const struct pair *pair, bool up)
 static void count_capture(struct forwarder_counts *to, const struct pair *pair, bool up)
 {
 	const struct shunt_side *side = side_of(pair, up);
+	const struct captive *captive = NULL;
 
 	if (!(up ? pair->up_tried : pair->down_tried))
 		return;
-	if (side && shunt_is_captured(pair->forwarder->capturer.shunt, side))
+	if (pair->capture)
+		captive = up ? &pair->capture->up : &pair->capture->down;
+	if (captive && captive->is_released)
+		to->released++;
+	else if (captive && (captive->is_suspended ||
+			     shunt_is_captured(pair->forwarder->capturer.shunt, side)))
 		to->captured++;
 	else
 		to->fallback++;

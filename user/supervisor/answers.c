@@ -53,6 +53,7 @@ static void add_counts(struct json *to, const struct forwarder_counts *c)
 	json_add_uint(to, "down_redirected", c->down.redirected);
 	json_add_uint(to, "captured", c->captured);
 	json_add_uint(to, "fallback", c->fallback);
+	json_add_uint(to, "released", c->released);
 }
 
 /* Those that are off are left out, whatever was counted. */
@@ -82,6 +83,7 @@ static void sum_up(struct forwarder_counts *to, const struct forwarder_counts *c
 	to->down.redirected += c->down.redirected;
 	to->captured += c->captured;
 	to->fallback += c->fallback;
+	to->released += c->released;
 }
 
 /* What is collected from the pages. */

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# FIONREAD, which nginx, Java and .NET ask, is right at both ends of a connection under `auto`,
+# on every kernel, also on those where it is wrong on a captured socket with unread bytes.
+
+load lib
+load doctor_lib
+
+setup_file() { e2e_setup_file; }
+setup() {
+	e2e_setup
+	netns_make
+}
+teardown() { e2e_teardown; }
+teardown_file() { e2e_teardown_file; }
+
+# answers DATAPATH - both ends ask in ROUNDS requests, answers, uploads and downloads; sets
+# $asked and $wrong to how often both ends did while bytes were unread, and got a wrong answer
+answers() {
+	portshunt_start attach --netns "$ns" --control "$dir/control" --child-ip 127.0.0.1 \
+		--datapath "$1" -p 7000
+	published 7000
+	run "$ASKER" "$ns" 7000 "$port" "${ROUNDS:-3000}"
+	echo "$output" | tee "$dir/asker"
+	[ "$status" = 0 ]
+	"$PORTSHUNT" stats --control "$dir/control" --json >"$dir/stats"
+	for end in client server; do
+		[ "$(awk -v end=$end '$1 == end { print $2 }' "$dir/asker")" -gt 100 ]
+	done
+	asked=$(awk '{ n += $2 } END { print n }' "$dir/asker")
+	wrong=$(awk '{ n += $3 } END { print n }' "$dir/asker")
+	echo "# $1: asked $asked times with unread bytes, $wrong wrong; $(grep -o '"total":{[^}]*}' "$dir/stats")" >&3
+}
+
+@test "auto: every answer is right at both ends, while both directions are redirected in turn" {
+	what_can_run
+	answers auto
+	[ "$wrong" = 0 ]
+	[ "$best" = shunt ] || skip "auto is $best here: $reason"
+	for way in up down; do
+		[ "$(grep -o "\"${way}_redirected\":[0-9]*" "$dir/stats" | head -1 | sed "s/.*://")" -gt 0 ]
+	done
+}
+
+@test "--datapath=shunt: what its warning says of FIONREAD is what applications meet" {
+	[ "${BPF:-1}" != 0 ] || skip "built without BPF"
+	what_can_run
+	answers shunt
+	sed -i '/^portshunt: warning: datapath shunt: /w '"$dir/warnings"'
+		//d' "$dir/portshunt.err"
+	if grep -q FIONREAD "$dir/warnings"; then
+		[ "$wrong" -gt 0 ]
+	else
+		[ "$wrong" = 0 ]
+	fi
+}
