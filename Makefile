@@ -41,7 +41,8 @@ ASKER := $(O)/tests/asker
 ASKER_OBJS := $(O)/tests/tools/asker/main.o
 TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.sh tests/e2e/*.bats))
 # What check-kernels runs, whatever is there of it: a guest without KVM is slow.
-KERNELS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt fionread \
+KERNEL_TESTS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt \
+	fionread \
 	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh \
 	tests/kernels/debian_*.bats)) tests/kernels/log.sh
 # Names that other programs start it under: user/main.c.
@@ -137,7 +138,7 @@ check-soak: ## 10 GiB each way under churn, 200 stopped readers, 10 000 rules; S
 	@tests/tools/deps.sh build run test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-soak
 
-check-kernels: ## what depends on the kernel, on Debian's in qemu; KERNEL_DEB=FILE: on another
+check-kernels: ## what depends on the kernel, in qemu, KERNELS="6.1 6.12 newest" of Debian's; or KERNEL_DEB=FILE
 	@tests/tools/deps.sh build run test kernels
 	@$(MAKE) --no-print-directory -j$(JOBS) run-kernels
 
@@ -150,8 +151,9 @@ run-soak: export CONTROL_CHURN ?= 10000
 run-soak: export TEST_TIMEOUT ?= 3600
 
 run-kernels: $(TWIN) $(ASKER) $(KERNEL) $(BPF_TESTS)
-run-kernels: TESTS := $(KERNELS)
-run-kernels: RUN := tests/kernels/run.sh
+run-kernels: TESTS := $(KERNEL_TESTS)
+run-kernels: RUN := tests/kernels/all.sh
+run-kernels: export JOBS := $(JOBS)
 
 RUNS := run-check run-servers run-docker run-podman run-soak run-kernels
 RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,docker,podman,soak}/*' \

@@ -40,6 +40,11 @@ run_tests() {
 	prove --timer --failures --comments --exec tests/tools/run-test.sh "${tests[@]}" 2>&1 </dev/null
 }
 
+# auto_takes - the line that all.sh looks for
+auto_takes() {
+	echo "Linux $(uname -r), $(uname -v | grep -o 'Debian [^ ]*'): $("$PORTSHUNT" doctor | tail -n 1)"
+}
+
 mounts
 modules
 accounts
@@ -48,7 +53,7 @@ hostname guest
 ulimit -Hn 1048576
 cd "$root" || exit
 stty -F /dev/ttyS1 -opost
-run_tests | cat >/dev/ttyS1
+{ auto_takes; run_tests; } | cat >/dev/ttyS1
 status=$?
 # a byte written to the port of isa-debug-exit ends qemu
 printf "\\x$((10 + (status > 0)))" | dd of=/dev/port bs=1 seek=$((0x501)) conv=notrunc 2>/dev/null

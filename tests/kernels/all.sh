@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs tests under several kernels, as many guests at once as JOBS says, and prints what each has
+# to say when it ends; at the end a line for each kernel with the datapath that `auto` takes
+# there, and the sum. A kernel that cannot be fetched has failed.
+#
+# all.sh TEST...	the tests' paths, as for prove
+#
+#	KERNELS		see fetch.sh, "6.1 6.12 newest" without; with KERNEL_DEB its kernel alone
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+KERNELS=${KERNELS:-6.1 6.12 newest}
+[ -z "${KERNEL_DEB:-}" ] || KERNELS=given
+logs=${O:-build}/kernels
+mkdir -p "$logs"
+passed=0 failed=0 summary=()
+declare -A running=()
+
+# failed_in LOG - how many tests have, by prove's report; what did not get that far is one.
+failed_in() {
+	local n
+
+	n=$(sed -nE 's/^.*\(Wstat: .* Tests: [0-9]+ Failed: ([0-9]+)\)$/\1/p' "$1" | paste -sd +)
+	n=$((${n:-0}))
+	grep -q '^Result: PASS' "$1" || [ $n -gt 0 ] || n=1
+	echo $n
+}
+
+# count KERNEL STATUS - adds what its log says to the sums, and a line to the summary.
+count() {
+	local log=$logs/$1.log all bad says
+
+	bad=$(failed_in "$log")
+	[ "$2" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+	all=$(sed -nE 's/^Files=.* Tests=([0-9]+),.*/\1/p' "$log")
+	all=$((${all:-0} > bad ? all : bad))
+	says=$(grep -m 1 '^Linux .*: auto ' "$log") || says=$(tail -n 1 "$log")
+	passed=$((passed + all - bad)) failed=$((failed + bad))
+	summary+=("kernel $1: $says; $((all - bad)) passed, $bad failed")
+}
+
+# start KERNEL
+start() {
+	echo "  TEST under kernel $1: $logs/$1.log"
+	KERNEL=$1 tests/kernels/run.sh "${tests[@]}" >"$logs/$1.log" 2>&1 &
+	running[$!]=$1
+}
+
+# ended - waits until a guest ends, and prints its log.
+ended() {
+	local pid kernel status=0
+
+	wait -n -p pid "${!running[@]}" || status=$?
+	kernel=${running[$pid]}
+	unset "running[$pid]"
+	echo "--- kernel $kernel"
+	cat "$logs/$kernel.log"
+	count "$kernel" $status
+}
+
+tests=("$@") fetched=()
+for kernel in $KERNELS; do
+	if tests/kernels/fetch.sh "$kernel" 2>&1 >/dev/null | tee "$logs/$kernel.log"; then
+		fetched+=("$kernel")
+	else
+		summary+=("$(tail -n 1 "$logs/$kernel.log")")
+		failed=$((failed + 1))
+	fi
+done
+for kernel in "${fetched[@]}"; do
+	[ ${#running[@]} -lt "${JOBS:-2}" ] || ended
+	start "$kernel"
+done
+while [ ${#running[@]} -gt 0 ]; do
+	ended
+done
+printf '%s\n' "${summary[@]}" "$passed passed, $failed failed"
+[ "$failed" = 0 ]
