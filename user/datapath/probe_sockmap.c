@@ -102,11 +102,11 @@ static void test_load(void *context, struct probe *p)
 {
 	struct sockmap **ret = context;
 	struct error err = { "" };
-	int r = sockmap_open(ret, &err);
 
-	if (r < 0)
-		probe_set(p, PROBE_IMPOSSIBLE, "", "its programs cannot be loaded: %s",
-			  errno_text(r));
+	if (sockmap_open(ret, &err) < 0)
+		probe_set(p, PROBE_IMPOSSIBLE,
+			  "--datapath=sockmap --log-level=debug shows the end of the verifier's log",
+			  "%s", err.text);
 }
 
 static void test_relay(void *context, struct probe *p)

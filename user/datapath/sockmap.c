@@ -11,6 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "datapath/verifier.h"
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpointer-arith" /* bpftool's */
 #include "bpf/sockmap.lskel.h"
@@ -88,14 +91,20 @@ static int map_flows(struct sockmap *s)
 	return 0;
 }
 
-static int open_and_load(struct sockmap *s)
+/* @log: VERIFIER_LOG_SIZE zeroed bytes for what the verifier says; NULL: not asked for. */
+static int open_and_load(struct sockmap *s, char *log)
 {
 	int r = -EAGAIN;
 
-	for (int i = 0; i < LOAD_TRIES; i++) {
+	for (int i = 0; i < LOAD_TRIES && r == -EAGAIN; i++) {
 		s->bpf = sockmap_bpf__open();
+		if (s->bpf && log) {
+			s->bpf->ctx.log_level = 1;
+			s->bpf->ctx.log_size = VERIFIER_LOG_SIZE;
+			s->bpf->ctx.log_buf = (uintptr_t)log;
+		}
 		r = s->bpf ? sockmap_bpf__load(s->bpf) : -ENOMEM;
-		if (r != -EAGAIN)
+		if (r >= 0)
 			break;
 		sockmap_bpf__destroy(s->bpf);
 		s->bpf = NULL;
@@ -103,12 +112,25 @@ static int open_and_load(struct sockmap *s)
 	return r;
 }
 
-static int load(struct sockmap *s)
+/* A log costs time and memory: it is asked for once the programs are refused. */
+static int load_or_say_why(struct sockmap *s, struct error *err)
 {
-	int r = open_and_load(s);
+	_cleanup_free_ char *log = NULL;
+	int r = open_and_load(s, NULL);
 
-	if (r < 0)
+	if (r >= 0)
 		return r;
+	log = calloc(1, VERIFIER_LOG_SIZE);
+	r = open_and_load(s, log);
+	if (r >= 0)
+		return r;
+	if (log)
+		verifier_log_debug(log);
+	return verifier_error(err, r, log);
+}
+
+static int attach(struct sockmap *s)
+{
 	/* libbpf 1.1 has no link for a sockmap; the program goes with the map */
 	if (bpf_prog_attach(s->bpf->progs.sockmap_verdict.prog_fd,
 			    s->bpf->maps.sockets.map_fd,
@@ -121,12 +143,19 @@ static int load(struct sockmap *s)
 int sockmap_open(struct sockmap **ret, struct error *err)
 {
 	struct sockmap *s = calloc(1, sizeof(*s));
-	int r = s ? load(s) : -ENOMEM;
+	int r;
 
+	if (!s)
+		return error_errno(err, -ENOMEM, "its programs cannot be loaded");
+	r = load_or_say_why(s, err);
+	if (r >= 0) {
+		r = attach(s);
+		if (r < 0)
+			error_errno(err, r, "its programs cannot be attached");
+	}
 	if (r < 0) {
 		sockmap_close(s);
-		return error_errno(err, r, "cannot load the BPF programs of datapath sockmap "
-				   "(CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)");
+		return r;
 	}
 	*ret = s;
 	return 0;
