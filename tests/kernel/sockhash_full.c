@@ -37,12 +37,15 @@ static void end(struct bench *b)
 	verdict_close(&b->verdict);
 }
 
-/* What @fd has sent or is going to send. */
+/*
+ * What @fd has sent or is going to send. bytes_sent counts what is sent again
+ * too, as a last segment is whose acknowledgement a busy machine delays.
+ */
 static size_t queued(int fd)
 {
 	struct tcp_info info = tcp_info(fd);
 
-	return info.tcpi_bytes_sent + info.tcpi_notsent_bytes;
+	return info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
 }
 
 static size_t drain(int fd, size_t size)
