@@ -17,27 +17,14 @@ mkdir -p "$logs"
 passed=0 failed=0 summary=()
 declare -A running=()
 
-# failed_in LOG - how many tests have, by prove's report; what did not get that far is one.
-failed_in() {
-	local n
-
-	n=$(sed -nE 's/^.*\(Wstat: .* Tests: [0-9]+ Failed: ([0-9]+)\)$/\1/p' "$1" | paste -sd +)
-	n=$((${n:-0}))
-	grep -q '^Result: PASS' "$1" || [ $n -gt 0 ] || n=1
-	echo $n
-}
-
 # count KERNEL STATUS - adds what its log says to the sums, and a line to the summary.
 count() {
-	local log=$logs/$1.log all bad says
+	local log=$logs/$1.log good bad says
 
-	bad=$(failed_in "$log")
-	[ "$2" = 0 ] || [ "$bad" -gt 0 ] || bad=1
-	all=$(sed -nE 's/^Files=.* Tests=([0-9]+),.*/\1/p' "$log")
-	all=$((${all:-0} > bad ? all : bad))
+	read -r good bad < <(tests/tools/tally.sh "$log" "$2")
+	passed=$((passed + good)) failed=$((failed + bad))
 	says=$(grep -m 1 '^Linux .*: auto ' "$log") || says=$(tail -n 1 "$log")
-	passed=$((passed + all - bad)) failed=$((failed + bad))
-	summary+=("kernel $1: $says; $((all - bad)) passed, $bad failed")
+	summary+=("kernel $1: $says; $good passed, $bad failed")
 }
 
 # start KERNEL
