@@ -2,18 +2,26 @@
 /*
  * The error about programs that the kernel refuses has the verifier's reason,
  * in the words of whichever kernel this is: without CAP_PERFMON the verifier
- * refuses a helper that the programs call. Without CAP_BPF nothing
+ * refuses a helper that both datapaths' programs call. Without CAP_BPF nothing
  * gets as far as the verifier, and the errno is the reason.
  */
 #include <cap-ng.h>
 #include <errno.h>
 #include <string.h>
 
+#include "datapath/shunt.h"
 #include "datapath/sockmap.h"
 #include "kernel/tap.h"
 
 #define LOADED "its programs cannot be loaded: "
 #define REFUSED LOADED "refused by the verifier: "
+
+static int open_shunt(struct error *err)
+{
+	struct shunt *shunt;
+
+	return shunt_open(&shunt, err);
+}
 
 static int open_sockmap(struct error *err)
 {
@@ -56,7 +64,9 @@ int main(void)
 		tap_skip_all("needs CAP_BPF and CAP_NET_ADMIN");
 	drop(CAP_PERFMON);
 	test_refused(open_sockmap, "the sockmap datapath names the verifier's reason");
+	test_refused(open_shunt, "the shunt names the verifier's reason");
 	drop(CAP_BPF);
 	test_forbidden(open_sockmap, "the sockmap datapath names the errno without CAP_BPF");
+	test_forbidden(open_shunt, "the shunt names the errno without CAP_BPF");
 	return tap_end();
 }

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "datapath/verifier.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpointer-arith" /* bpftool's */
@@ -19,34 +20,16 @@
 /* A verifier that a signal disturbs, a freezer's too, says EAGAIN: as often as libbpf tries. */
 #define LOAD_TRIES 5
 
-/* So long that it is never cut, which would be an error of its own (before Linux 6.4). */
-#define VERIFIER_LOG_SIZE (16 << 20)
-
-/* The last of it, which says what is wrong. */
-static void tell_verifier_log(const char *log)
+/* @log: VERIFIER_LOG_SIZE zeroed bytes for what the verifier says; NULL: not asked for. */
+static int run_loader(struct bpf_loader_ctx *ctx, int (*load)(void *skeleton), void *skeleton,
+		      char *log)
 {
-	size_t n = strlen(log);
-	const char *end;
-
-	for (log += n > 2048 ? n - 2048 : 0; (end = strchr(log, '\n')); log = end + 1)
-		log_debug("verifier: %.*s", (int)(end - log), log);
-}
-
-/* What the kernel objects to is for whoever debugs. */
-static int run_loader(struct bpf_loader_ctx *ctx, int (*load)(void *skeleton), void *skeleton)
-{
-	_cleanup_free_ char *log = NULL;
-	int r;
-
-	if (log_level_get() >= LOG_DEBUG && (log = calloc(1, VERIFIER_LOG_SIZE))) {
+	if (log) {
 		ctx->log_level = 1;
 		ctx->log_size = VERIFIER_LOG_SIZE;
 		ctx->log_buf = (uintptr_t)log;
 	}
-	r = load(skeleton);
-	if (r < 0 && log)
-		tell_verifier_log(log);
-	return r;
+	return load(skeleton);
 }
 
 /* The functions and fields of a build's skeleton under names that both builds share. */
@@ -59,10 +42,10 @@ static int run_loader(struct bpf_loader_ctx *ctx, int (*load)(void *skeleton), v
 	{                                                                                   \
 		name##_bpf__destroy(skeleton);                                              \
 	}                                                                                   \
-	static int build_##name(struct shunt_objects *ret, int *ret_verdict)                 \
+	static int build_##name(struct shunt_objects *ret, int *ret_verdict, char *log)      \
 	{                                                                                   \
 		struct name##_bpf *b = name##_bpf__open();                                  \
-		int r = b ? run_loader(&b->ctx, load_##name, b) : -ENOMEM;                  \
+		int r = b ? run_loader(&b->ctx, load_##name, b, log) : -ENOMEM;             \
 		*ret = (struct shunt_objects){ .skeleton = b, .destroy = destroy_##name,    \
 					       .walk = -1, .admit = -1 };                   \
 		if (r >= 0 && name##_bpf__shunt_walk__attach(b) < 0)                        \
@@ -94,12 +77,13 @@ static int attach_admit(struct shunt_objects *o)
 	return o->admit < 0 ? -errno : 0;
 }
 
-static int try_build(struct shunt_objects *ret, bool by_iterator)
+static int try_build(struct shunt_objects *ret, bool by_iterator, char *log)
 {
 	int verdict = -1, r = -EAGAIN;
 
 	for (int i = 0; i < LOAD_TRIES && r == -EAGAIN; i++) {
-		r = by_iterator ? build_shunt_iter(ret, &verdict) : build_shunt(ret, &verdict);
+		r = by_iterator ? build_shunt_iter(ret, &verdict, log) :
+				  build_shunt(ret, &verdict, log);
 		if (r < 0)
 			shunt_unload(ret);
 	}
@@ -115,14 +99,25 @@ static int try_build(struct shunt_objects *ret, bool by_iterator)
 
 int shunt_load(struct shunt_objects *ret, struct error *err)
 {
-	int r = try_build(ret, false);
+	_cleanup_free_ char *log = NULL;
+	bool by_iterator = false;
+	int r = try_build(ret, by_iterator, NULL);
 
 	if (r == -EINVAL || r == -EACCES) {
 		log_debug("a tc program may not capture here (%s): an iterator does", errno_text(r));
-		r = try_build(ret, true);
+		by_iterator = true;
+		r = try_build(ret, by_iterator, NULL);
 	}
-	return r < 0 ? error_errno(err, r, "cannot load the shunt's BPF programs "
-				   "(CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed)") : 0;
+	if (r >= 0)
+		return r;
+	/* a log costs time and memory: it is asked for once the programs are refused */
+	log = calloc(1, VERIFIER_LOG_SIZE);
+	r = try_build(ret, by_iterator, log);
+	if (r >= 0)
+		return r;
+	if (log)
+		verifier_log_debug(log);
+	return verifier_error(err, r, log);
 }
 
 void shunt_unload(struct shunt_objects *o)
