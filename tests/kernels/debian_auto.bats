@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# On Debian 12's own kernel, 6.1, every self-test of the shunt passes: `auto` takes it, and
-# redirects what non-blocking applications send, either way, and nothing of blocking ones. Here the
-# doctor's word is what is tested; elsewhere it is the tests' reference. run.sh leaves this out on
-# any other kernel.
+# On Debian 12's kernel (6.1), Debian 13's (6.12.117 and later) and those of its backports since 7.2
+# every self-test of the shunt passes: `auto` takes it, and redirects what non-blocking applications
+# send, either way, and nothing of blocking ones. Here the doctor's word is what is tested; elsewhere
+# it is the tests' reference. run.sh leaves this out on any other kernel.
 
 load ../e2e/lib
 

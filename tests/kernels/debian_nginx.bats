@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Uploads to a real nginx on Debian 12's own kernel, whose FIONREAD is right: what nginx sends is
-# redirected, and what it asks for and reads on the same socket comes, on the shunt and by `auto`.
+# Uploads to a real nginx on kernels whose FIONREAD is right (see debian_auto.bats): what nginx sends
+# is redirected, and what it asks for and reads on the same socket comes, on the shunt and by `auto`.
 
 load ../servers/servers
 load ../servers/nginx

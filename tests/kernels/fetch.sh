@@ -17,9 +17,14 @@ mkdir -p "${KERNEL_CACHE:=${O:-build}/kernels}"
 cache=$(realpath "$KERNEL_CACHE")
 apt=$cache/apt
 
-die() {
-	echo "kernel $kernel: $*" >&2
+give_up() {
+	echo "$*" >&2
 	exit 1
+}
+
+# die CAUSE
+die() {
+	give_up "cannot fetch kernel $kernel: $*; KERNEL_DEB=FILE does without"
 }
 
 # apt_targets - the machine's own sources: address and suite, one a line.
@@ -50,6 +55,11 @@ apt_own() {
 		-o APT::Architecture=amd64 -o APT::Architectures=amd64 -o APT::Sandbox::User=root "${@:2}"
 }
 
+# cause - of what failed, by apt's own words
+cause() {
+	sed -n 's/^E: //p' "$apt/log" | head -n 1
+}
+
 # apt_update - the lists of what there is now.
 apt_update() {
 	local sources
@@ -59,7 +69,7 @@ apt_update() {
 	sources=$(apt_sources)
 	echo "$sources" >"$apt/sources.list"
 	apt_own get update -o APT::Update::Error-Mode=any >"$apt/log" 2>&1 ||
-		die "apt-get update: $(grep '^E:' "$apt/log" | head -n 1)"
+		die "apt-get update: $(cause)"
 	touch "$apt/updated"
 }
 
@@ -84,7 +94,7 @@ download() {
 	local package names name deb
 
 	package=$(package_name)
-	[ -n "$package" ] || { echo "E: Debian has no such kernel" >"$apt/log"; return 1; }
+	[ -n "$package" ] || { echo "E: neither Debian 12, 13 nor its backports have it" >"$apt/log"; return 1; }
 	names=$(packages_of "$package")
 	debs=()
 	for name in $names; do
@@ -106,16 +116,16 @@ find_debs() {
 	if [ -n "${KERNEL_DEB:-}" ]; then
 		debs=($KERNEL_DEB)
 		for deb in "${debs[@]}"; do
-			[ -r "$deb" ] || die "cannot read $deb"
+			[ -r "$deb" ] || give_up "cannot read the kernel package: KERNEL_DEB: $deb"
 		done
 		return
 	fi
-	command -v apt-get >/dev/null || die "apt-get is missing; KERNEL_DEB=FILE does without"
+	command -v apt-get >/dev/null || die "apt-get is missing"
 	if [ -n "$(find "$apt/updated" -mtime -1 2>/dev/null)" ] && download; then
 		return
 	fi
 	apt_update
-	download || die "$(grep '^E:' "$apt/log" | head -n 1); KERNEL_DEB=FILE does without apt"
+	download || die "$(cause)"
 }
 
 # unpack - the packages $debs; prints where.
@@ -130,11 +140,12 @@ unpack() {
 		done
 		# where the distribution has merged /usr
 		[ -d "$tree/lib/modules" ] || ln -s usr/lib "$tree/lib"
-		version=$(ls "$tree/lib/modules" 2>/dev/null) || die "no modules in ${debs[*]}"
-		[ -e "$tree/boot/vmlinuz-$version" ] ||
-			ln -s "../lib/modules/$version/vmlinuz" "$tree/boot/vmlinuz-$version" 2>/dev/null ||
-			{ mkdir "$tree/boot"; ln -s "../lib/modules/$version/vmlinuz" "$tree/boot/vmlinuz-$version"; }
-		[ -r "$tree/boot/vmlinuz-$version" ] || die "no kernel in ${debs[*]}"
+		version=$(ls "$tree/lib/modules" 2>/dev/null) || give_up "cannot unpack a kernel: ${debs[*]}: no modules in there"
+		mkdir -p "$tree/boot"
+		# where it is since 7.x
+		[ ! -e "$tree/lib/modules/$version/vmlinuz" ] ||
+			ln -sf "../lib/modules/$version/vmlinuz" "$tree/boot/vmlinuz-$version"
+		[ -r "$tree/boot/vmlinuz-$version" ] || give_up "cannot unpack a kernel: ${debs[*]}: no vmlinuz in there"
 		busybox depmod -b "$tree" "$version"
 		touch "$tree/ready"
 	fi

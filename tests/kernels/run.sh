@@ -17,7 +17,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 # What qemu makes of the byte that guest.sh writes to isa-debug-exit, see there.
-GUEST_SECONDS=${GUEST_SECONDS:-1800}
+GUEST_SECONDS=${GUEST_SECONDS:-2400}
 passed=$((0x10 << 1 | 1)) failed=$((0x11 << 1 | 1))
 
 die() {
