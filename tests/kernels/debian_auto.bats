@@ -20,7 +20,7 @@ teardown_file() { e2e_teardown_file; }
 	[ "$status" = 0 ]
 	[ "${lines[-1]}" = "auto would pick shunt" ]
 	[ "$(grep -c '^shunt ' <<<"$output")" -ge 9 ]
-	[ -z "$(grep '^shunt ' <<<"$output" | grep -v ' ok$')" ]
+	[ -z "$(grep '^shunt ' <<<"$output" | grep -vE ' ok( |$)')" ]
 }
 
 # stat_of RULE_ID KEY - that figure of the rule, by `portshunt stats`
@@ -66,7 +66,7 @@ redirected() {
 
 	relayed=$(stat_of "$1" "$2_relayed") bytes=$(stat_of "$1" "$2_redirected")
 	echo "# rule $1, $2: $relayed relayed, $bytes redirected" | tee /dev/fd/3
-	[ $((relayed + bytes)) -gt 1000 ]
+	[ $((relayed + bytes)) -gt 100 ]
 	[ "$([ "$bytes" = 0 ] && echo no || echo yes)" = "$3" ]
 }
 

@@ -140,12 +140,14 @@ unpack() {
 		done
 		# where the distribution has merged /usr
 		[ -d "$tree/lib/modules" ] || ln -s usr/lib "$tree/lib"
-		version=$(ls "$tree/lib/modules" 2>/dev/null) || give_up "cannot unpack a kernel: ${debs[*]}: no modules in there"
+		version=$(ls "$tree/lib/modules" 2>/dev/null) && [ -d "$tree/lib/modules/$version/kernel" ] ||
+			give_up "cannot unpack a kernel: ${debs[*]}: no modules in there"
 		mkdir -p "$tree/boot"
 		# where it is since 7.x
 		[ ! -e "$tree/lib/modules/$version/vmlinuz" ] ||
 			ln -sf "../lib/modules/$version/vmlinuz" "$tree/boot/vmlinuz-$version"
-		[ -r "$tree/boot/vmlinuz-$version" ] || give_up "cannot unpack a kernel: ${debs[*]}: no vmlinuz in there"
+		[ -r "$tree/boot/vmlinuz-$version" ] ||
+			give_up "cannot unpack a kernel: ${debs[*]}: no vmlinuz in there"
 		busybox depmod -b "$tree" "$version"
 		touch "$tree/ready"
 	fi
