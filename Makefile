@@ -34,11 +34,13 @@ KERNEL := $(patsubst %.c,$(O)/%,$(wildcard tests/kernel/*.c))
 FUZZ := $(patsubst %_fuzz.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
 PEER_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/peer/*.c))
 TWIN_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/twin/*.c))
-TEST_OBJS := $(PEER_OBJS) $(TWIN_OBJS) $(ASKER_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(BPF_TESTS:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
+WAYS_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/ways/*.c))
+ASKER_OBJS := $(patsubst %.c,$(O)/%.o,$(wildcard tests/tools/asker/*.c))
+TEST_OBJS := $(PEER_OBJS) $(TWIN_OBJS) $(WAYS_OBJS) $(ASKER_OBJS) $(UNIT:%=%.o) $(KERNEL:%=%.o) $(BPF_TESTS:%=%.o) $(FUZZ:%=%_fuzz.o) $(O)/tests/fuzz/replay.o
 PEER := $(if $(PEER_OBJS),$(O)/tests/peer)
 TWIN := $(if $(TWIN_OBJS),$(O)/tests/twin)
-ASKER := $(O)/tests/asker
-ASKER_OBJS := $(O)/tests/tools/asker/main.o
+WAYS := $(if $(WAYS_OBJS),$(O)/tests/ways)
+ASKER := $(if $(ASKER_OBJS),$(O)/tests/asker)
 TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.sh tests/e2e/*.bats))
 # What check-kernels runs, whatever is there of it: a guest without KVM is slow.
 KERNEL_TESTS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt \
@@ -102,10 +104,11 @@ $(KERNEL): LDLIBS_ALL :=
 $(FUZZ): %: %_fuzz.o $(O)/tests/fuzz/replay.o $(LIB_OBJS)
 $(O)/tests/peer: $(PEER_OBJS) $(filter $(O)/user/base/%,$(OBJS))
 $(O)/tests/twin: $(TWIN_OBJS)
-$(O)/tests/twin: LDLIBS_ALL :=
+$(O)/tests/ways: $(WAYS_OBJS)
 $(O)/tests/asker: $(ASKER_OBJS)
+$(O)/tests/twin $(O)/tests/ways: LDLIBS_ALL :=
 $(O)/tests/asker: LDLIBS_ALL := -lpthread
-$(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(O)/tests/peer $(O)/tests/twin $(O)/tests/asker:
+$(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(O)/tests/peer $(O)/tests/twin $(O)/tests/ways $(O)/tests/asker:
 	@echo "  LD   $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
@@ -138,11 +141,15 @@ check-soak: ## 10 GiB each way under churn, 200 stopped readers, 10 000 rules; S
 	@tests/tools/deps.sh build run test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-soak
 
+check-ways: ## every way to send by its rate and pauses, on the shunt, splice and natively; ONLY=REGEX
+	@tests/tools/deps.sh build run test
+	@$(MAKE) --no-print-directory -j$(JOBS) run-ways
+
 check-kernels: ## what depends on the kernel, in qemu, KERNELS="6.1 6.12 newest" of Debian's; or KERNEL_DEB=FILE
 	@tests/tools/deps.sh build run test kernels
 	@$(MAKE) --no-print-directory -j$(JOBS) run-kernels
 
-run-check: $(TWIN) $(ASKER) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
+run-check: $(TWIN) $(WAYS) $(ASKER) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
 run-servers: TESTS := $(wildcard tests/servers/*.bats)
 run-docker: TESTS := $(wildcard tests/docker/*.bats)
 run-podman: TESTS := $(wildcard tests/podman/*.bats)
@@ -150,17 +157,23 @@ run-soak: TESTS := $(wildcard tests/soak/*.bats) tests/e2e/control_churn.bats
 run-soak: export CONTROL_CHURN ?= 10000
 run-soak: export TEST_TIMEOUT ?= 3600
 
+run-ways: $(WAYS)
+run-ways: TESTS := tests/e2e/ways.sh
+run-ways: export MATRIX := whole
+run-ways: export TEST_TIMEOUT ?= 7200
+
 run-kernels: $(TWIN) $(ASKER) $(KERNEL) $(BPF_TESTS)
 run-kernels: TESTS := $(KERNEL_TESTS)
 run-kernels: RUN := tests/kernels/all.sh
 run-kernels: export JOBS := $(JOBS)
 
-RUNS := run-check run-servers run-docker run-podman run-soak run-kernels
+RUNS := run-check run-servers run-docker run-podman run-soak run-ways run-kernels
 RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,docker,podman,soak}/*' \
 	--rules 'par=**' --exec tests/tools/run-test.sh
 $(RUNS): export PORTSHUNT = $(abspath $(O))/portshunt
 $(RUNS): export PEER = $(abspath $(O))/tests/peer
 $(RUNS): export TWIN = $(abspath $(O))/tests/twin
+$(RUNS): export WAYS = $(abspath $(O))/tests/ways
 $(RUNS): export ASKER = $(abspath $(O))/tests/asker
 $(RUNS): export O := $(O)
 $(RUNS): export STRICT := $(STRICT)
@@ -219,6 +232,6 @@ help: ## this list
 	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
 
 FORCE:
-.PHONY: all compile_commands.json check check-san check-servers check-docker check-podman check-soak check-kernels $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
+.PHONY: all compile_commands.json check check-san check-servers check-docker check-podman check-soak check-ways check-kernels $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)

@@ -1,0 +1,256 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+# Runs a matrix of cells of tests/tools/ways natively, on splice and on the shunt, and judges the
+# shunt by the time that it takes. Prints TAP: a line for each way to send.
+#
+#	ways.pl PROGRAM NETNS PORT SPLICE_PORT SHUNT_PORT STATS
+#
+# STATS is the command that prints the shunt's `portshunt stats --json`. By the environment:
+#
+#	MATRIX=short|whole	short: a cell runs natively and on splice only if it is suspicious
+#	ONLY=REGEX		these cells only; see the lines that are printed
+#	ROUNDS=N		whole: at least so many, 3
+#	CELLS=FILE		every line of the program is added there
+use strict;
+use warnings;
+use IPC::Open2;
+
+# A pause. Without one, all that a connection waits for is the other end's work.
+my $PAUSE_MS = 100;
+# A cell with pauses is tried so often; one may be the machine's.
+my $MOST_ROUNDS = 9;
+# The median of small messages that nothing explains but a timer; and it must be so many times
+# the others'.
+my ($LATE_US, $LATE_TIMES, $SMALL) = (2000, 5, 10000);
+my $LEAST_RATE = 0.9;
+# Of the bytes of a way's best cell.
+my $LEAST_SHARE = 50;
+
+# Who is never captured, as the application would notice.
+my %never = map { $_ => 1 } qw(zerocopy uring-zc);
+
+my ($program, $netns, $port, $splice, $shunt, $stats) = @ARGV;
+my %port_of = (native => 0, splice => $splice, shunt => $shunt);
+my $whole = ($ENV{MATRIX} // 'short') eq 'whole';
+my $rounds = $ENV{ROUNDS} // 3;
+my $only = $ENV{ONLY} // '.';
+
+my $pid = open2(my $from, my $to, $program, '--netns', $netns, '--port', $port);
+open my $log, '>>', $ENV{CELLS} // '/dev/null' or die "$ENV{CELLS}: $!\n";
+$SIG{PIPE} = sub { die "$program has ended\n" };
+
+# ---- the matrix -----------------------------------------------------------------------
+
+# Messages of a size, and how many.
+my @loads = $whole
+	? ([200, 1000], [10000, 500], [100000, 150], [1000000, 20], [10000000, 3], [150000000, 1])
+	: ([200, 200], [10000, 150], [100000, 50], [3000000, 4], [10000000, 2]);
+# Each pair of two options occurs.
+my @variants = ('edge nodelay fast', 'level nagle fast', 'level nodelay slow', 'edge nagle slow');
+
+sub is_wanted {
+	my ($way, $most, $size, $variant, $i) = @_;
+
+	return 0 if $size > $most;
+	# one message that is answered at once has no receiver to wait for
+	return 0 if $variant =~ /slow/ && $size < 1000000;
+	# two of the variants take turns
+	return 0 if !$whole && $variant ne $variants[0] && $i % 2;
+	return 0 if !$whole && $variant eq $variants[0] && $size == 3000000;
+	return 0 if $whole && $size > 100000000 && $way !~ /^(send|writev|more-16k|cork-16k|sendfile|sendfile-cork|sendfile-nginx|splice|uring-send)$/;
+	return 1;
+}
+
+sub cells {
+	my (@cells, $i);
+
+	for (split /\n/, `$program --list`) {
+		my ($way, $most) = split ' ';
+
+		for my $direction ('down', 'up') {
+			for my $load (@loads) {
+				for my $variant (@variants) {
+					next if !is_wanted($way, $most, $load->[0], $variant, $i++);
+					push @cells, { way => $way, size => $load->[0],
+						text => "$way $direction @$load $variant" };
+				}
+			}
+		}
+	}
+	return grep { $_->{text} =~ /$only/ } @cells;
+}
+
+# ---- running a cell -------------------------------------------------------------------
+
+# What the shunt has relayed and redirected in all, both ways.
+sub counts {
+	my ($text) = `$stats` =~ /"total":(\{.*?\})/s or die "no statistics\n";
+	my %n = $text =~ /"(\w+)":\s*(\d+)/g;
+
+	return [$n{up_relayed} + $n{down_relayed}, $n{up_redirected} + $n{down_redirected}];
+}
+
+my $before;
+
+# run CELL WHERE - its figures, which are kept as well.
+sub run {
+	my ($cell, $where) = @_;
+	my ($line, %r);
+
+	print $to "$port_of{$where} $cell->{text}\n";
+	$to->flush;
+	$line = <$from> // die "$program has ended\n";
+	%r = $line =~ /(\S+?)=(\S+)/g;
+	if ($where eq 'shunt') {
+		my $now = counts();
+		my ($relayed, $redirected) = map { $now->[$_] - $before->[$_] } 0, 1;
+
+		$before = $now;
+		$r{share} = $relayed + $redirected ? 100 * $redirected / ($relayed + $redirected) : 0;
+		chomp $line;
+		$line .= sprintf " share=%.0f\n", $r{share};
+	}
+	print $log "where=$where $line";
+	$r{pause} = (sort { $b <=> $a } @r{qw(room_ms data_ms answer_ms)})[0];
+	push @{$cell->{$where}}, \%r;
+	return \%r;
+}
+
+sub median {
+	my @sorted = sort { $a <=> $b } @_;
+
+	return @sorted ? $sorted[$#sorted / 2] : 0;
+}
+
+# of CELL WHERE FIELD - the figures of all rounds
+sub of {
+	my ($cell, $where, $field) = @_;
+
+	return map { $_->{$field} } @{$cell->{$where} // []};
+}
+
+sub pauses {
+	return scalar grep { $_ >= $PAUSE_MS } of(@_, 'pause');
+}
+
+sub errors {
+	return grep { $_ ne 'none' } of(@_, 'error');
+}
+
+sub is_late {
+	my ($cell) = @_;
+	my $p50 = median(of($cell, 'shunt', 'p50_us'));
+
+	return 0 if $cell->{size} > $SMALL || $p50 < $LATE_US;
+	return !grep { $p50 < $LATE_TIMES * median(of($cell, $_, 'p50_us')) } qw(native splice);
+}
+
+sub is_suspicious {
+	my ($cell) = @_;
+
+	return errors($cell, 'shunt') || pauses($cell, 'shunt') || is_late($cell);
+}
+
+sub ratio {
+	my ($cell, $to) = @_;
+	my $rate = median(of($cell, $to, 'mbs'));
+
+	return $rate ? median(of($cell, 'shunt', 'mbs')) / $rate : 1;
+}
+
+# fault CELL - what is wrong with it, or nothing. Asked again after more rounds.
+sub fault {
+	my ($cell) = @_;
+	my @own = errors($cell, 'shunt');
+
+	return "error $own[0], which natively there is not" if @own && !errors($cell, 'native');
+	for ([pauses($cell, 'shunt'), scalar of($cell, 'shunt', 'pause')]) {
+		my ($n, $of) = @$_;
+
+		return sprintf 'pauses, up to %.0f ms, in %d of %d rounds; natively in %d, on splice in %d',
+			(sort { $b <=> $a } of($cell, 'shunt', 'pause'))[0], $n, $of,
+			pauses($cell, 'native'), pauses($cell, 'splice')
+			if $n > 1 && $n > pauses($cell, 'native') && $n > pauses($cell, 'splice');
+	}
+	return sprintf 'a message takes %.1f ms; natively %.2f, on splice %.2f',
+		map { median(of($cell, $_, 'p50_us')) / 1e3 } qw(shunt native splice) if is_late($cell);
+	return sprintf '%.2f of the rate of splice; of native %.2f, splice of native %.2f',
+		ratio($cell, 'splice'), ratio($cell, 'native'),
+		ratio($cell, 'native') / (ratio($cell, 'splice') || 1)
+		if $whole && ratio($cell, 'splice') < $LEAST_RATE;
+	return '';
+}
+
+sub round {
+	my ($cell) = @_;
+
+	run($cell, $_) for qw(native splice shunt);
+}
+
+# Until nothing is wrong with it, or often enough.
+sub run_cell {
+	my ($cell) = @_;
+
+	if ($whole) {
+		round($cell) for 1 .. $rounds;
+		for (; @{$cell->{shunt}} < $MOST_ROUNDS && fault($cell); ) {
+			round($cell);
+		}
+	} else {
+		run($cell, 'shunt');
+		for (; @{$cell->{shunt}} < $MOST_ROUNDS && is_suspicious($cell); ) {
+			round($cell);
+			last if fault($cell) && @{$cell->{shunt}} >= 3;
+		}
+	}
+}
+
+# ---- the verdicts ---------------------------------------------------------------------
+
+my ($n, @cells) = (0, cells());
+my @ways;
+for my $cell (@cells) {
+	push @ways, $cell->{way} if !@ways || $ways[-1] ne $cell->{way};
+}
+
+sub tap {
+	my ($ok, $name, @why) = @_;
+
+	$n++;
+	print $ok ? '' : 'not ', "ok $n - $name\n", map { "#   $_\n" } @why;
+}
+
+# In how many cells there mostly was a wait of 10 ms for room to write.
+sub long_waits {
+	my ($where) = @_;
+
+	return grep { median(map { $_ > 0 } of($_, $where, 'room_10ms')) } @cells;
+}
+
+$| = 1;
+$before = counts();
+print '1..', @ways + $whole, "\n";
+for my $way (@ways) {
+	my @mine = grep { $_->{way} eq $way } @cells;
+	my (@faults, @shares);
+
+	for my $cell (@mine) {
+		run_cell($cell);
+		my $fault = fault($cell);
+		push @faults, "$cell->{text}: $fault" if $fault;
+		push @shares, of($cell, 'shunt', 'share');
+	}
+	my ($best) = sort { $b <=> $a } @shares;
+	push @faults, sprintf 'the shunt was not in use: at most %.0f %% was redirected', $best
+		if !$never{$way} && $best < $LEAST_SHARE;
+	tap(!@faults, "$way: no error, no pause" . ($whole ? ', no less than splice' : ''), @faults);
+}
+if ($whole) {
+	my %long = map { $_ => [long_waits($_)] } qw(native splice shunt);
+
+	tap(@{$long{shunt}} <= @{$long{native}} || @{$long{shunt}} <= @{$long{splice}},
+		'waits of 10 ms for room to write are in no more cells than natively',
+		map { my $where = $_; map { "$where: $_->{text}" } @{$long{$where}} } qw(native splice shunt));
+}
+close $to;
+waitpid $pid, 0;
