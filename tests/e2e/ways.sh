@@ -16,7 +16,15 @@ attach() {
 		--control "$dir/$1" && published 7000
 }
 
+# hurry NICE - what else the machine has to do must not look like a pause. Where sessions share
+# the CPUs (sched(7), autogroup), the niceness of one that counts is its session's.
+hurry() {
+	renice -n "$1" $$ >/dev/null 2>&1
+	echo "$1" 2>/dev/null >/proc/self/autogroup
+} 2>/dev/null
+
 finish() {
+	hurry 0
 	[ -z "$portshunt_pid" ] || portshunt_stop || failed=1
 	portshunt_pid=${splice_pid:-}
 	e2e_teardown || failed=1
@@ -30,13 +38,11 @@ need_root
 WAYS=$(realpath "${WAYS:-build/tests/ways}")
 e2e_setup_file
 e2e_setup
-# what else the machine has to do must not look like a pause
-wrap=()
-! nice -n -15 true 2>/dev/null || wrap=(nice -n -15)
+hurry -15
 trap finish EXIT
 netns_make
 attach splice || exit
 splice_port=$port splice_pid=$portshunt_pid
 attach shunt || exit
-"${wrap[@]}" perl tests/tools/ways.pl "$WAYS" "$ns" 7000 "$splice_port" "$port" \
+perl tests/tools/ways.pl "$WAYS" "$ns" 7000 "$splice_port" "$port" \
 	"$PORTSHUNT stats --control $dir/shunt --json" || failed=1

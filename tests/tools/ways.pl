@@ -227,9 +227,39 @@ sub long_waits {
 	return grep { median(map { $_ > 0 } of($_, $where, 'room_10ms')) } @cells;
 }
 
+# The server that nginx is, reduced: in so many runs it never waits 10 ms for room. Natively and
+# on splice it is run only if it does.
+my $NGINX_RUNS = 20;
+
+sub waited {
+	return scalar grep { $_ > 0 } of(@_, 'room_10ms');
+}
+
+sub nginx {
+	my %cell = (way => 'sendfile-cork', size => 150000000,
+		text => 'sendfile-cork down 150000000 1 edge nagle fast');
+	my ($n, @others);
+
+	run(\%cell, 'shunt') for 1 .. $NGINX_RUNS;
+	if (waited(\%cell, 'shunt') || errors(\%cell, 'shunt')) {
+		@others = qw(native splice);
+		for my $where (@others) {
+			run(\%cell, $where) for 1 .. $NGINX_RUNS;
+		}
+	}
+	$n = waited(\%cell, 'shunt');
+	# one may be the machine's
+	tap(!errors(\%cell, 'shunt') && ($n < 2 || scalar grep { waited(\%cell, $_) >= $n } @others),
+		"150 MB by TCP_CORK and sendfile(2), $NGINX_RUNS times: no wait of 10 ms for room",
+		map { sprintf '%s: waits in %d, the longest %.1f ms; %.0f MB/s', $_, waited(\%cell, $_),
+			(sort { $b <=> $a } of(\%cell, $_, 'room_ms'))[0], median(of(\%cell, $_, 'mbs')) }
+		'shunt', @others);
+}
+
 $| = 1;
 $before = counts();
-print '1..', @ways + $whole, "\n";
+print '1..', @ways + 1 + $whole, "\n";
+nginx();
 for my $way (@ways) {
 	my @mine = grep { $_->{way} eq $way } @cells;
 	my (@faults, @shares);
