@@ -30,7 +30,9 @@ struct run {
 
 static pid_t start(struct run *run, int role)
 {
-	struct end e = { .cell = run->cell, .source = run->source, .outcome = &run->outcomes[role] };
+	struct end e = { .cell = run->cell,
+			 .source = run->source,
+			 .outcome = &run->outcomes[role] };
 	bool is_sender = (role == CLIENT) == run->cell->is_up;
 	pid_t pid = fork();
 
@@ -48,7 +50,8 @@ static pid_t start(struct run *run, int role)
 		end_open_server(&e, run->netns, run->port, run->ready[1]);
 	else
 		end_open_client(&e, run->cell->port ? NULL : run->netns,
-				run->cell->port ? run->cell->port : run->port, run->ready[0]);
+				run->cell->port ? run->cell->port : run->port,
+				run->ready[0]);
 	if (is_sender && run->cell->way->open)
 		run->cell->way->open(&e);
 	if (role == SERVER)
@@ -95,8 +98,10 @@ static double ms(uint64_t ns)
 /* The earlier error is the cause of the other. */
 static void print_error(const struct outcome *o)
 {
-	int i = o[CLIENT].error_at &&
-		(!o[SERVER].error_at || o[CLIENT].error_at < o[SERVER].error_at) ? CLIENT : SERVER;
+	int i = o[CLIENT].error_at && (!o[SERVER].error_at ||
+				       o[CLIENT].error_at < o[SERVER].error_at)
+			? CLIENT
+			: SERVER;
 
 	if (!o[i].error_at)
 		printf(" error=none\n");
@@ -111,29 +116,35 @@ static void print(const struct cell *cell, struct outcome *o)
 	struct outcome *client = &o[CLIENT];
 
 	qsort(client->latencies, client->messages, sizeof(*client->latencies), by_value);
-	printf("port=%d way=%s dir=%s size=%zu trigger=%s nagle=%s receiver=%s", cell->port,
-	       cell->way->name, cell->is_up ? "up" : "down", cell->size,
+	printf("port=%d way=%s dir=%s size=%zu trigger=%s nagle=%s receiver=%s",
+	       cell->port, cell->way->name, cell->is_up ? "up" : "down", cell->size,
 	       cell->is_edge ? "edge" : "level", cell->is_nodelay ? "off" : "on",
 	       cell->is_slow ? "slow" : "fast");
 	printf(" messages=%u seconds=%.6f mbs=%.2f p50_us=%.1f p99_us=%.1f max_us=%.1f",
 	       client->messages, ms(client->ns) / 1e3,
-	       client->ns ? (double)client->messages * (double)cell->size * 1e3 / (double)client->ns : 0,
+	       client->ns ? (double)client->messages * (double)cell->size * 1e3 /
+				    (double)client->ns
+			  : 0,
 	       us_at(client, 50), us_at(client, 99), us_at(client, 100));
-	printf(" room_waits=%u room_10ms=%u room_ms=%.2f data_10ms=%u data_ms=%.2f answer_ms=%.2f",
+	printf(" room_waits=%u room_10ms=%u room_ms=%.2f data_10ms=%u data_ms=%.2f "
+	       "answer_ms=%.2f",
 	       sender->room.n, sender->room.long_ones, ms(sender->room.longest),
-	       receiver->data.long_ones, ms(receiver->data.longest), ms(sender->data.longest));
+	       receiver->data.long_ones, ms(receiver->data.longest),
+	       ms(sender->data.longest));
 	print_error(o);
 	fflush(stdout);
 }
 
-bool cell_run(const struct cell *cell, const struct source *source, const char *netns, int port)
+bool cell_run(const struct cell *cell, const struct source *source, const char *netns,
+	      int port)
 {
 	size_t len = 2 * sizeof(struct outcome) + cell->count * sizeof(uint64_t);
 	struct run run = { cell, source, netns, port, { -1, -1 }, NULL };
 	pid_t server, client;
 	bool ok;
 
-	run.outcomes = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	run.outcomes = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			    -1, 0);
 	if (run.outcomes == MAP_FAILED || pipe2(run.ready, O_CLOEXEC) < 0) {
 		perror("ways");
 		exit(2);

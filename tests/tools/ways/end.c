@@ -15,7 +15,8 @@
 #include "tools/patience.h"
 #include "ways.h"
 
-/* So long a wait is looked at apart: a machine that did not run us meanwhile does not count. */
+/* So long a wait is looked at apart: a machine that did not run us meanwhile does not
+ * count. */
 #define SLICE_MS 5
 
 #define LONG_NS 10000000u
@@ -66,12 +67,14 @@ static void enter(struct end *e, const char *netns)
 
 static int socket_make(struct end *e)
 {
-	int fd = must(e, "socket", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	int fd = must(e, "socket",
+		      socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	int value = SLOW_RCVBUF;
 
 	/* a window is agreed on in the handshake, so this comes before it */
 	if (e->cell->is_slow)
-		must(e, "SO_RCVBUF", setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value)));
+		must(e, "SO_RCVBUF",
+		     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value)));
 	return fd;
 }
 
@@ -84,7 +87,8 @@ static void watch(struct end *e, uint32_t events)
 
 static void connected(struct end *e, int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
+	struct epoll_event event = { .events =
+					     EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
 
 	e->fd = fd;
 	e->epoll = must(e, "epoll_create", epoll_create1(EPOLL_CLOEXEC));
@@ -97,7 +101,8 @@ static void connected(struct end *e, int fd)
 
 static struct sockaddr_in loopback(int port)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons((uint16_t)port),
 				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
@@ -118,7 +123,8 @@ void end_open_server(struct end *e, const char *netns, int port, int ready)
 	if (epoll_wait(epoll, &event, 1, PATIENCE_MS * (int)patience()) != 1)
 		fail(e, "nobody-connects", 0);
 	close(epoll);
-	connected(e, must(e, "accept", accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)));
+	connected(e, must(e, "accept",
+			  accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)));
 	close(listener);
 }
 
@@ -172,8 +178,8 @@ static void account(struct waits *w, uint64_t ns)
 }
 
 /*
- * In slices: what a slice takes beyond its time and as much again was spent without a CPU,
- * which says something of the machine and nothing of the connection.
+ * In slices: what a slice takes beyond its time and as much again was spent without a
+ * CPU, which says something of the machine and nothing of the connection.
  */
 static void wait_for(struct end *e, uint32_t wanted, struct waits *w, const char *what)
 {
@@ -194,7 +200,8 @@ static void wait_for(struct end *e, uint32_t wanted, struct waits *w, const char
 		last += slice;
 		ns += slice < most ? slice : most;
 		check_error(e, event.events);
-		if (event.events & (wanted | EPOLLHUP | (wanted & EPOLLIN ? EPOLLRDHUP : 0)))
+		if (event.events &
+		    (wanted | EPOLLHUP | (wanted & EPOLLIN ? EPOLLRDHUP : 0)))
 			break;
 		if (r <= 0 && last - begin > PATIENCE_MS * 1000000ull * patience())
 			fail(e, what, 0);

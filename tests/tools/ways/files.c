@@ -84,7 +84,8 @@ static void pipe_open(struct end *e)
 	must(e, "F_SETPIPE_SZ", fcntl(e->pipe[1], F_SETPIPE_SZ, PIPE_SIZE));
 }
 
-/* On to the socket. What a pipe gives at once is up to the kernel, so a short return means nothing. */
+/* On to the socket. What a pipe gives at once is up to the kernel, so a short return
+ * means nothing. */
 static ssize_t empty_pipe(struct end *e, size_t rest, unsigned int flags)
 {
 	ssize_t n;
@@ -105,8 +106,8 @@ static ssize_t splice_some(struct end *e, size_t at, size_t rest, unsigned int f
 	/* what is in the pipe is what comes next */
 	if (!e->in_pipe) {
 		e->in_pipe = (size_t)must(e, "splice-file",
-					  (int)splice(e->source->fd, &offset, e->pipe[1], NULL,
-						      at_most(rest, PIPE_SIZE), 0));
+					  (int)splice(e->source->fd, &offset, e->pipe[1],
+						      NULL, at_most(rest, PIPE_SIZE), 0));
 	}
 	return empty_pipe(e, rest, flags);
 }
@@ -123,24 +124,42 @@ static ssize_t splice_more(struct end *e, size_t at, size_t done, size_t size)
 
 static ssize_t vmsplice_pages(struct end *e, size_t at, size_t done, size_t size)
 {
-	struct iovec iov = { (char *)e->source->map + at, at_most(size - done, PIPE_SIZE / 2) };
+	struct iovec iov = { (char *)e->source->map + at,
+			     at_most(size - done, PIPE_SIZE / 2) };
 
 	if (!e->in_pipe)
-		e->in_pipe = (size_t)must(e, "vmsplice", (int)vmsplice(e->pipe[1], &iov, 1, 0));
+		e->in_pipe = (size_t)must(e, "vmsplice",
+					  (int)vmsplice(e->pipe[1], &iov, 1, 0));
 	return empty_pipe(e, size - done, 0);
 }
 
 const struct way file_ways[] = {
 	{ .name = "sendfile", .max = ANY_SIZE, .step = whole_file },
 	{ .name = "sendfile-64k", .max = ANY_SIZE, .step = file_64k },
-	{ .name = "sendfile-cork", .max = ANY_SIZE, .begin = cork, .step = whole_file, .finish = uncork },
-	{ .name = "sendfile-more", .max = ANY_SIZE, .step = more_then_file },
-	{ .name = "sendfile-nginx", .max = ANY_SIZE, .begin = cork, .step = writev_then_file,
+	{ .name = "sendfile-cork",
+	  .max = ANY_SIZE,
+	  .begin = cork,
+	  .step = whole_file,
 	  .finish = uncork },
-	{ .name = "sendfile-eof", .max = 10000000, .open = short_file_open, .step = beyond_the_end,
+	{ .name = "sendfile-more", .max = ANY_SIZE, .step = more_then_file },
+	{ .name = "sendfile-nginx",
+	  .max = ANY_SIZE,
+	  .begin = cork,
+	  .step = writev_then_file,
+	  .finish = uncork },
+	{ .name = "sendfile-eof",
+	  .max = 10000000,
+	  .open = short_file_open,
+	  .step = beyond_the_end,
 	  .is_at_start = true },
 	{ .name = "splice", .max = ANY_SIZE, .open = pipe_open, .step = splice_plain },
-	{ .name = "splice-more", .max = ANY_SIZE, .open = pipe_open, .step = splice_more },
-	{ .name = "vmsplice", .max = ANY_SIZE, .open = pipe_open, .step = vmsplice_pages },
+	{ .name = "splice-more",
+	  .max = ANY_SIZE,
+	  .open = pipe_open,
+	  .step = splice_more },
+	{ .name = "vmsplice",
+	  .max = ANY_SIZE,
+	  .open = pipe_open,
+	  .step = vmsplice_pages },
 	{ .name = NULL },
 };

@@ -36,7 +36,8 @@ static void list(void)
 {
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 		for (const struct way *way = lists[i]; way->name; way++)
-			printf("%s %zu\n", way->name, way->max < MAX_SIZE ? way->max : MAX_SIZE);
+			printf("%s %zu\n", way->name,
+			       way->max < MAX_SIZE ? way->max : MAX_SIZE);
 }
 
 /* grow - the source has at least @size bytes; all of it was made by the same rule. */
@@ -81,9 +82,11 @@ static struct cell parse(const char *line)
 	char way[32], direction[8], trigger[8], nagle[8], receiver[8];
 	struct cell c;
 
-	if (sscanf(line, "%d %31s %7s %zu %u %7s %7s %7s", &c.port, way, direction, &c.size,
-		   &c.count, trigger, nagle, receiver) != 8)
-		errx(2, "expected PORT WAY DIRECTION SIZE COUNT TRIGGER NAGLE RECEIVER: %s", line);
+	if (sscanf(line, "%d %31s %7s %zu %u %7s %7s %7s", &c.port, way, direction,
+		   &c.size, &c.count, trigger, nagle, receiver) != 8)
+		errx(2,
+		     "expected PORT WAY DIRECTION SIZE COUNT TRIGGER NAGLE RECEIVER: %s",
+		     line);
 	c.way = way_named(way);
 	if (!c.way)
 		errx(2, "%s: no such way", way);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ways that send from memory: send(2) and its kind, with what holds bytes back or does not. */
+/* The ways that send from memory: send(2) and its kind, with what holds bytes back or
+ * does not. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -74,7 +75,8 @@ static ssize_t writev_alone(struct end *e, size_t at, size_t done, size_t size)
 {
 	char *data = (char *)e->source->map + at;
 	size_t header = header_of(size);
-	struct iovec iov[] = { { data, header / 2 }, { data + header / 2, header - header / 2 } };
+	struct iovec iov[] = { { data, header / 2 },
+			       { data + header / 2, header - header / 2 } };
 
 	if (done)
 		return send_some(e, at, at_most(size - done, 64 * KIB), 0);
@@ -86,8 +88,8 @@ static ssize_t more_header(struct end *e, size_t at, size_t done, size_t size)
 {
 	size_t header = header_of(size);
 
-	return done < header ? send_some(e, at, header - done, MSG_MORE) :
-			       send_some(e, at, size - done, 0);
+	return done < header ? send_some(e, at, header - done, MSG_MORE)
+			     : send_some(e, at, size - done, 0);
 }
 
 /* ---- MSG_MORE ---- */
@@ -148,14 +150,29 @@ const struct way plain_ways[] = {
 	{ .name = "send-1k", .max = 10000000, .step = send_1k },
 	{ .name = "send-tail", .max = ANY_SIZE, .step = send_tail },
 	{ .name = "writev", .max = ANY_SIZE, .step = writev_header },
-	{ .name = "writev-cork", .max = ANY_SIZE, .begin = cork, .step = writev_alone, .finish = uncork },
+	{ .name = "writev-cork",
+	  .max = ANY_SIZE,
+	  .begin = cork,
+	  .step = writev_alone,
+	  .finish = uncork },
 	{ .name = "more-header", .max = ANY_SIZE, .step = more_header },
 	{ .name = "more-16k", .max = ANY_SIZE, .step = more_but_last },
-	{ .name = "more-nodelay", .max = ANY_SIZE, .begin = nodelay_off, .step = all_more,
+	{ .name = "more-nodelay",
+	  .max = ANY_SIZE,
+	  .begin = nodelay_off,
+	  .step = all_more,
 	  .finish = nodelay_on },
 	{ .name = "more-uncork", .max = ANY_SIZE, .step = all_more, .finish = uncork },
-	{ .name = "cork-16k", .max = ANY_SIZE, .begin = cork, .step = send_16k, .finish = uncork },
-	{ .name = "cork-100", .max = 1000000, .begin = cork, .step = send_100, .finish = uncork },
+	{ .name = "cork-16k",
+	  .max = ANY_SIZE,
+	  .begin = cork,
+	  .step = send_16k,
+	  .finish = uncork },
+	{ .name = "cork-100",
+	  .max = 1000000,
+	  .begin = cork,
+	  .step = send_100,
+	  .finish = uncork },
 	{ .name = "zerocopy", .max = ANY_SIZE, .open = zerocopy_open, .step = zerocopy },
 	{ .name = NULL },
 };

@@ -38,7 +38,8 @@ static void send_message(struct end *e, unsigned int i)
 			fail(e, "send", errno);
 		if (n > 0)
 			done += (size_t)n;
-		/* as servers do: who got less than it asked for waits, without another try */
+		/* as servers do: who got less than it asked for waits, without another
+		 * try */
 		if (n < 0 || (size_t)n < e->asked)
 			wait_room(e);
 	}

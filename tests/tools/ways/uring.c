@@ -36,14 +36,16 @@ static void ring_open(struct end *e)
 
 	if (!ring)
 		fail(e, "calloc", ENOMEM);
-	ring->fd = must(e, "io_uring_setup", (int)syscall(SYS_io_uring_setup, ENTRIES, &p));
+	ring->fd =
+		must(e, "io_uring_setup", (int)syscall(SYS_io_uring_setup, ENTRIES, &p));
 	len = p.sq_off.array + p.sq_entries * sizeof(unsigned int);
 	if (len < p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe))
 		len = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
 	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
 		   IORING_OFF_SQ_RING);
-	ring->sqes = mmap(NULL, p.sq_entries * sizeof(*ring->sqes), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
+	ring->sqes =
+		mmap(NULL, p.sq_entries * sizeof(*ring->sqes), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
 	if (map == MAP_FAILED || ring->sqes == MAP_FAILED)
 		fail(e, "mmap-ring", errno);
 	ring->sq_tail = (void *)(map + p.sq_off.tail);
@@ -68,7 +70,8 @@ static bool take(struct ring *ring, int *ret_result)
 
 	while (head != __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE)) {
 		cqe = &ring->cqes[head++ & *ring->cq_mask];
-		if (cqe->user_data == ring->number && !(cqe->flags & IORING_CQE_F_NOTIF)) {
+		if (cqe->user_data == ring->number &&
+		    !(cqe->flags & IORING_CQE_F_NOTIF)) {
 			*ret_result = cqe->res;
 			found = true;
 		}
@@ -90,8 +93,8 @@ static ssize_t request(struct end *e, const struct io_uring_sqe *sqe)
 	__atomic_store_n(ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
 	do {
 		must(e, "io_uring_enter",
-		     (int)syscall(SYS_io_uring_enter, ring->fd, submit, 1, IORING_ENTER_GETEVENTS,
-				  NULL, 0));
+		     (int)syscall(SYS_io_uring_enter, ring->fd, submit, 1,
+				  IORING_ENTER_GETEVENTS, NULL, 0));
 		submit = 0;
 	} while (!take(ring, &result));
 	if (result >= 0)
@@ -102,7 +105,9 @@ static ssize_t request(struct end *e, const struct io_uring_sqe *sqe)
 
 static ssize_t send_by(struct end *e, uint8_t op, size_t at, size_t len)
 {
-	struct io_uring_sqe sqe = { .opcode = op, .fd = e->fd, .len = (uint32_t)len,
+	struct io_uring_sqe sqe = { .opcode = op,
+				    .fd = e->fd,
+				    .len = (uint32_t)len,
 				    .addr = (uintptr_t)(e->source->map + at),
 				    .msg_flags = MSG_NOSIGNAL };
 
@@ -129,9 +134,13 @@ static void ring_and_pipe_open(struct end *e)
 
 static ssize_t splice_by(struct end *e, int from, uint64_t offset, int to, size_t len)
 {
-	struct io_uring_sqe sqe = { .opcode = IORING_OP_SPLICE, .splice_fd_in = from,
-				    .splice_off_in = offset, .fd = to, .off = UINT64_MAX,
-				    .len = (uint32_t)len, .splice_flags = SPLICE_F_NONBLOCK };
+	struct io_uring_sqe sqe = { .opcode = IORING_OP_SPLICE,
+				    .splice_fd_in = from,
+				    .splice_off_in = offset,
+				    .fd = to,
+				    .off = UINT64_MAX,
+				    .len = (uint32_t)len,
+				    .splice_flags = SPLICE_F_NONBLOCK };
 
 	return request(e, &sqe);
 }
@@ -141,9 +150,10 @@ static ssize_t uring_splice(struct end *e, size_t at, size_t done, size_t size)
 	ssize_t n;
 
 	if (!e->in_pipe)
-		e->in_pipe = (size_t)must(e, "uring-splice-file",
-					  (int)splice_by(e, e->source->fd, at, e->pipe[1],
-							 at_most(size - done, PIPE_SIZE)));
+		e->in_pipe =
+			(size_t)must(e, "uring-splice-file",
+				     (int)splice_by(e, e->source->fd, at, e->pipe[1],
+						    at_most(size - done, PIPE_SIZE)));
 	e->asked = 0;
 	n = splice_by(e, e->pipe[0], UINT64_MAX, e->fd, e->in_pipe);
 	if (n > 0)
@@ -154,6 +164,9 @@ static ssize_t uring_splice(struct end *e, size_t at, size_t done, size_t size)
 const struct way uring_ways[] = {
 	{ .name = "uring-send", .max = ANY_SIZE, .open = ring_open, .step = uring_send },
 	{ .name = "uring-zc", .max = ANY_SIZE, .open = ring_open, .step = uring_send_zc },
-	{ .name = "uring-splice", .max = ANY_SIZE, .open = ring_and_pipe_open, .step = uring_splice },
+	{ .name = "uring-splice",
+	  .max = ANY_SIZE,
+	  .open = ring_and_pipe_open,
+	  .step = uring_splice },
 	{ .name = NULL },
 };

@@ -18,7 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The file repeats itself after this many bytes, a prime: the receiver compares with little memory. */
+/* The file repeats itself after this many bytes, a prime: the receiver compares with
+ * little memory. */
 #define PERIOD 1048573u
 
 /* What is sent apart from the rest of a message, by ways that do so. */
@@ -36,17 +37,20 @@
 struct way;
 
 struct cell {
-	int port;	 /* where the client connects to; 0: to the server itself, in its namespace */
+	int port; /* where the client connects to; 0: to the server itself, in its
+		     namespace */
 	const struct way *way;
 	bool is_up;
 	size_t size;
 	unsigned int count;
-	bool is_edge;	 /* EPOLLET, and a short return waits for the next edge; else level */
+	bool is_edge; /* EPOLLET, and a short return waits for the next edge; else level
+		       */
 	bool is_nodelay;
-	bool is_slow;	 /* the receiver: a small SO_RCVBUF, and much work for each byte */
+	bool is_slow; /* the receiver: a small SO_RCVBUF, and much work for each byte */
 };
 
-/* What waiting for one event was like. The time is the one that passed while this process ran. */
+/* What waiting for one event was like. The time is the one that passed while this process
+ * ran. */
 struct waits {
 	unsigned int n, long_ones; /* long: 10 ms and more */
 	uint64_t longest;	   /* ns */
@@ -75,25 +79,25 @@ struct end {
 	const struct source *source;
 	struct outcome *outcome;
 	int fd, epoll;
-	size_t asked;	      /* of the last step: less than this is a short return */
-	int pipe[2];	      /* of splice(2) */
+	size_t asked; /* of the last step: less than this is a short return */
+	int pipe[2];  /* of splice(2) */
 	size_t in_pipe;
-	int short_file;	      /* it ends where the message ends */
-	struct ring *ring;    /* of io_uring */
+	int short_file;	   /* it ends where the message ends */
+	struct ring *ring; /* of io_uring */
 };
 
 struct way {
 	const char *name;
-	size_t max; /* larger messages take for ever */
-	void (*open)(struct end *e);   /* once the connection is there; may be NULL */
-	void (*begin)(struct end *e);  /* before a message; may be NULL */
+	size_t max;		      /* larger messages take for ever */
+	void (*open)(struct end *e);  /* once the connection is there; may be NULL */
+	void (*begin)(struct end *e); /* before a message; may be NULL */
 	/*
-	 * One call that sends of the message's bytes @done up to @size, the first of which
-	 * is at @at of the source. Sets e->asked. Returns bytes, or -1 with errno.
+	 * One call that sends of the message's bytes @done up to @size, the first of
+	 * which is at @at of the source. Sets e->asked. Returns bytes, or -1 with errno.
 	 */
 	ssize_t (*step)(struct end *e, size_t at, size_t done, size_t size);
 	void (*finish)(struct end *e); /* after it; may be NULL */
-	bool is_at_start; /* of the source: each message */
+	bool is_at_start;	       /* of the source: each message */
 };
 
 /* ---- end.c ---- */
@@ -129,7 +133,8 @@ void talk_server(struct end *e);
 /* ---- cell.c ---- */
 
 /* cell_run - runs it and prints its line. Returns whether it went without an error. */
-bool cell_run(const struct cell *cell, const struct source *source, const char *netns, int port);
+bool cell_run(const struct cell *cell, const struct source *source, const char *netns,
+	      int port);
 
 /* ---- what several ways have ---- */
 
