@@ -43,7 +43,7 @@ $SIG{PIPE} = sub { die "$program has ended\n" };
 
 # Messages of a size, and how many.
 my @loads = $whole
-	? ([200, 1000], [10000, 500], [100000, 150], [1000000, 20], [10000000, 3], [150000000, 1])
+	? ([200, 2000], [10000, 1000], [100000, 300], [1000000, 40], [10000000, 6], [150000000, 2])
 	: ([200, 200], [10000, 150], [100000, 50], [3000000, 4], [10000000, 2]);
 # Each pair of two options occurs.
 my @variants = ('edge nodelay fast', 'level nagle fast', 'level nodelay slow', 'edge nagle slow');
@@ -229,7 +229,7 @@ sub long_waits {
 
 # The server that nginx is, reduced: in so many runs it never waits 10 ms for room. Natively and
 # on splice it is run only if it does.
-my $NGINX_RUNS = 20;
+my ($NGINX_RUNS, $BY_THE_MACHINE) = (20, 2);
 
 sub waited {
 	return scalar grep { $_ > 0 } of(@_, 'room_10ms');
@@ -247,9 +247,8 @@ sub nginx {
 			run(\%cell, $where) for 1 .. $NGINX_RUNS;
 		}
 	}
-	$n = waited(\%cell, 'shunt');
-	# one may be the machine's
-	tap(!errors(\%cell, 'shunt') && ($n < 2 || scalar grep { waited(\%cell, $_) >= $n } @others),
+	$n = waited(\%cell, 'shunt') - $BY_THE_MACHINE;
+	tap(!errors(\%cell, 'shunt') && ($n <= 0 || scalar grep { waited(\%cell, $_) >= $n } @others),
 		"150 MB by TCP_CORK and sendfile(2), $NGINX_RUNS times: no wait of 10 ms for room",
 		map { sprintf '%s: waits in %d, the longest %.1f ms; %.0f MB/s', $_, waited(\%cell, $_),
 			(sort { $b <=> $a } of(\%cell, $_, 'room_ms'))[0], median(of(\%cell, $_, 'mbs')) }
@@ -272,7 +271,7 @@ for my $way (@ways) {
 	}
 	my ($best) = sort { $b <=> $a } @shares;
 	push @faults, sprintf 'the shunt was not in use: at most %.0f %% was redirected', $best
-		if !$never{$way} && $best < $LEAST_SHARE;
+		if !$never{$way} && $best < $LEAST_SHARE && !$ENV{ONLY};
 	tap(!@faults, "$way: no error, no pause" . ($whole ? ', no less than splice' : ''), @faults);
 }
 if ($whole) {
