@@ -41,9 +41,9 @@ $SIG{PIPE} = sub { die "$program has ended\n" };
 
 # ---- the matrix -----------------------------------------------------------------------
 
-# Messages of a size, and how many.
+# Messages of a size, and how many; the last one alone is what a download is.
 my @loads = $whole
-	? ([200, 2000], [10000, 1000], [100000, 300], [1000000, 40], [10000000, 6], [150000000, 2])
+	? ([200, 2000], [10000, 1000], [100000, 300], [1000000, 40], [10000000, 6], [150000000, 1], [10000000, 1])
 	: ([200, 200], [10000, 150], [100000, 50], [3000000, 4], [10000000, 2]);
 # Each pair of two options occurs.
 my @variants = ('edge nodelay fast', 'level nagle fast', 'level nodelay slow', 'edge nagle slow');
@@ -72,7 +72,9 @@ sub cells {
 				for my $variant (@variants) {
 					next if !is_wanted($way, $most, $load->[0], $variant, $i++);
 					push @cells, { way => $way, size => $load->[0],
-						text => "$way $direction @$load $variant" };
+						text => "$way $direction @$load $variant",
+						# short ones are tried more often
+						repeat => $whole && $load->[0] * $load->[1] <= 10000000 ? 3 : 1 };
 				}
 			}
 		}
@@ -161,17 +163,13 @@ sub ratio {
 # fault CELL - what is wrong with it, or nothing. Asked again after more rounds.
 sub fault {
 	my ($cell) = @_;
-	my @own = errors($cell, 'shunt');
+	my @errors = errors($cell, 'shunt');
+	my ($n, $natively, $splice) = map { pauses($cell, $_) } qw(shunt native splice);
 
-	return "error $own[0], which natively there is not" if @own && !errors($cell, 'native');
-	for ([pauses($cell, 'shunt'), scalar of($cell, 'shunt', 'pause')]) {
-		my ($n, $of) = @$_;
-
-		return sprintf 'pauses, up to %.0f ms, in %d of %d rounds; natively in %d, on splice in %d',
-			(sort { $b <=> $a } of($cell, 'shunt', 'pause'))[0], $n, $of,
-			pauses($cell, 'native'), pauses($cell, 'splice')
-			if $n > 1 && $n > pauses($cell, 'native') && $n > pauses($cell, 'splice');
-	}
+	return "error $errors[0], which natively there is not" if @errors && !errors($cell, 'native');
+	return sprintf 'pauses, up to %.0f ms, in %d of %d runs; natively in %d, on splice in %d',
+		(sort { $b <=> $a } of($cell, 'shunt', 'pause'))[0], $n, scalar @{$cell->{shunt}},
+		$natively, $splice if $n > 1 && $n > $natively && $n > $splice;
 	return sprintf 'a message takes %.1f ms; natively %.2f, on splice %.2f',
 		map { median(of($cell, $_, 'p50_us')) / 1e3 } qw(shunt native splice) if is_late($cell);
 	return sprintf '%.2f of the rate of splice; of native %.2f, splice of native %.2f',
@@ -184,7 +182,9 @@ sub fault {
 sub round {
 	my ($cell) = @_;
 
-	run($cell, $_) for qw(native splice shunt);
+	for (1 .. $cell->{repeat}) {
+		run($cell, $_) for qw(native splice shunt);
+	}
 }
 
 # Until nothing is wrong with it, or often enough.
@@ -192,9 +192,9 @@ sub run_cell {
 	my ($cell) = @_;
 
 	if ($whole) {
-		round($cell) for 1 .. $rounds;
-		for (; @{$cell->{shunt}} < $MOST_ROUNDS && fault($cell); ) {
+		for (my $n = 0; $n < $rounds || $n < $MOST_ROUNDS && fault($cell); $n++) {
 			round($cell);
+			last if errors($cell, 'shunt');
 		}
 	} else {
 		run($cell, 'shunt');
