@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,24 @@ static void test_good(void **state)
 		{ "[\"\\\\\",\"\\\"N\"]", "[\\ \"N]" },
 		{ "{\"N\":\"NaN Infinity 01 /*\"}", "map[N:NaN Infinity 01 /*]" },
 		{ "[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]", "[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]" },
+		/* characters of two, three and four bytes, in keys as well; written and escaped */
+		{ "{\"jos\xc3\xa9\":\"\xc2\x80 \xe2\x82\xac \xef\xbf\xbf\"}",
+		  "map[jos\xc3\xa9:\xc2\x80 \xe2\x82\xac \xef\xbf\xbf]" },
+		{ "[\"\xf0\x90\x80\x80\xf0\x9f\x98\x80\",\"\xf4\x8f\xbf\xbf\"]",
+		  "[\xf0\x90\x80\x80\xf0\x9f\x98\x80 \xf4\x8f\xbf\xbf]" },
+		{ "\"\\ud83d\\ude00\xf0\x9f\x98\x80\"", "\xf0\x9f\x98\x80\xf0\x9f\x98\x80" },
+		{ "\"\\ud83d\xf0\x9f\x98\x80\"", "\xef\xbf\xbd\xf0\x9f\x98\x80" },
+		{ "\"\\\\\xc3\xa9\\n\xc3\xa9\"", "\\\xc3\xa9\n\xc3\xa9" },
+		/* integers of 64 bits, and beyond */
+		{ "[9223372036854775807,18446744073709551615,-9223372036854775808]",
+		  "[9223372036854775807 18446744073709551615 -9223372036854775808]" },
+		{ "[18446744073709551616,-9223372036854775809]",
+		  "[18446744073709551615 -9223372036854775808]" },
+		{ "{\"a\":1000000000000000000000000,\"b\":-1000000000000000000000000}",
+		  "map[a:18446744073709551615 b:-9223372036854775808]" },
+		{ "[100000000000000000000.5,-1E+30,\"99999999999999999999\"]",
+		  "[100000000000000000000.5 -1E+30 99999999999999999999]" },
+		{ "99999999999999999999", "18446744073709551615" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -60,6 +79,8 @@ static void test_bad(void **state)
 		"/**/1", "[1]//x", "\"a\tb\"", "\"a\nb\"", "\"\\x\"", "\"\\u12\"",
 		"\"\xff\"", "\"\xc0\x80\"", "\v1", "\xef\xbb\xbf{}", "{} {}", "[1 2]",
 		"{\"a\" 1}", "[\"a\" \"b\"]", "}", "]", "nulll",
+		"\"\\\xc3\xa9\"", "\"\\u12\xc3\xa9\"", "\xc3\xa9", "{\xc3\xa9:1}",
+		"\"\xc3\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "[099999999999999999999]",
 		"[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]",
 	};
 
@@ -74,11 +95,44 @@ static void test_bad(void **state)
 	}
 }
 
+/* Positions are those in the text, whatever json-c is given instead of it. */
+static void test_position(void **state)
+{
+	static const struct {
+		const char *text;
+		int at;
+	} cases[] = {
+		{ "[\"abcd\",x]", 8 },
+		{ "[\"\xc3\xa9\xc3\xa9\",x]", 8 },
+		{ "[\"\xf0\x9f\x98\x80\",x]", 8 },
+		{ "{\"\xe2\x82\xac\":\"\xe2\x82\xac\",x", 13 },
+		{ "[\"\xc3\xa9\",\"\xff\"]", 7 },
+		{ "[\"\xc3\xa9\",\"a\\\xc3\xa9\"]", 9 },
+		{ "[\"\xc3\xa9\",\xc3\xa9]", 6 },
+		{ "[\"\xc3\xa9\",01]", 6 },
+		{ "[99999999999999999999,x]", 22 },
+		{ "[-99999999999999999999,\"\xc3\xa9\",x]", 28 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct error err = { 0 };
+		struct json *json;
+		char wanted[40];
+
+		snprintf(wanted, sizeof(wanted), "invalid JSON at byte %d: ", cases[i].at);
+		assert_int_equal(json_parse(cases[i].text, strlen(cases[i].text), &json, &err),
+				 -EINVAL);
+		if (strncmp(err.text, wanted, strlen(wanted)) != 0)
+			fail_msg("%s: %s, not %s", cases[i].text, err.text, wanted);
+	}
+}
+
 static void test_cut_short(void **state)
 {
 	static const char *const cases[] = { "",      " \n", "{",	"[1",
 					     "[1,",   "tru", "\"abc", "{\"a\":",
-					     "\"\\u0", "[{}" };
+					     "\"\\u0", "[{}", "\"\xc3\xa9",
+					     "[\"\xf0\x9f\x98\x80\",", "[-99999999999999999999" };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct error err = { 0 };
@@ -185,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good),	  cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_position),
 		cmocka_unit_test(test_cut_short), cmocka_unit_test(test_length),
 		cmocka_unit_test(test_access),	  cmocka_unit_test(test_making),
 	};

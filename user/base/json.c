@@ -10,7 +10,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
-#include "base/utf8.h"
+#include "base/json_translate.h"
 
 /* The opaque type of the header is json-c's own. */
 static struct json_object *inner(const struct json *value)
@@ -91,104 +91,30 @@ char *json_line(const char *key, ...)
 	return line;
 }
 
-static size_t digits(const char *s, const char *end)
-{
-	const char *p = s;
-
-	while (p < end && *p >= '0' && *p <= '9')
-		p++;
-	return (size_t)(p - s);
-}
-
-/* The length of a number as RFC 8259 section 6 has it, 0 when it is none. */
-static size_t number_length(const char *s, const char *end)
-{
-	const char *p = s;
-	size_t n;
-
-	p += p < end && *p == '-';
-	n = digits(p, end);
-	if (!n || (n > 1 && *p == '0'))
-		return 0;
-	p += n;
-	if (p < end && *p == '.') {
-		n = digits(p + 1, end);
-		if (!n)
-			return 0;
-		p += 1 + n;
-	}
-	if (p < end && (*p == 'e' || *p == 'E')) {
-		p++;
-		p += p < end && (*p == '+' || *p == '-');
-		n = digits(p, end);
-		if (!n)
-			return 0;
-		p += n;
-	}
-	return (size_t)(p - s);
-}
-
-/*
- * What json-c 0.16 takes in its strict mode although RFC 8259 does not: NaN,
- * Infinity, 1. and 00, in strings control characters and overlong UTF-8, a NUL
- * as the end. Returns the offset of the first of these, @len when there is none.
- */
-static size_t find_laxity(const char *s, size_t len)
-{
-	bool in_string = false;
-	uint32_t character;
-
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
-
-		if (in_string) {
-			size_t n = utf8_decode(s + i, len - i, &character);
-
-			if (c < 0x20 || !n)
-				return i;
-			/* what is escaped is json-c's to judge */
-			if (c == '\\' && i + 1 < len && memchr("\"\\", s[i + 1], 2))
-				i++;
-			in_string = c != '"';
-			i += n - 1;
-		} else if (c == '"') {
-			in_string = true;
-		} else if (c == '-' || (c >= '0' && c <= '9')) {
-			size_t n = number_length(s + i, s + len);
-
-			if (!n)
-				return i;
-			i += n - 1;
-		} else if (c == 'N' || c == 'I' || c == '\0') {
-			return i;
-		}
-	}
-	return len;
-}
-
 int json_parse(const char *text, size_t len, struct json **ret,
 	       struct error *err)
 {
-	/* json-c ends a number at the top level only at what follows it */
-	_cleanup_free_ char *copy = malloc(len + 1);
+	size_t room = len < INT32_MAX / JSON_GROWTH_MAX ? JSON_GROWTH_MAX * len + 1 : 0;
+	_cleanup_free_ char *copy = room ? malloc(room) : NULL;
 	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
 	enum json_tokener_error e;
 	struct json_object *o;
-	size_t at = find_laxity(text, len);
-	size_t end;
+	size_t at, end, copied;
 
-	if (!copy || !tokener || len > INT32_MAX - 1) {
+	if (!copy || !tokener) {
 		if (tokener)
 			json_tokener_free(tokener);
 		return error_errno(err, -ENOMEM, "JSON of %zu bytes", len);
 	}
-	memcpy(copy, text, len);
-	copy[len] = ' ';
+	at = json_translate(text, len, copy, &copied);
+	/* json-c ends a number at the top level only at what follows it */
+	copy[copied] = ' ';
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
 						JSON_TOKENER_VALIDATE_UTF8);
-	o = json_tokener_parse_ex(tokener, copy, (int)len + 1);
+	o = json_tokener_parse_ex(tokener, copy, (int)copied + 1);
 	e = json_tokener_get_error(tokener);
 	end = json_tokener_get_parse_end(tokener);
+	end = end > copied ? len : json_offset(text, copy, end);
 	json_tokener_free(tokener);
 
 	if (e == json_tokener_success && at == len) {

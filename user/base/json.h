@@ -45,7 +45,7 @@ char *json_text(const struct json *value);
  * json_parse - one value of RFC 8259 and nothing but white space around it.
  * Of equal keys the last counts. Returns 0; -EINVAL with the position in
  * bytes in the text ("unexpected end of JSON input" when it only stops too
- * early), or -ENOMEM.
+ * early), or -ENOMEM. With json-c 0.16 to 0.19 the same text has the same outcome.
  */
 int json_parse(const char *text, size_t len, struct json **ret,
 	       struct error *err);
@@ -91,7 +91,7 @@ const char *json_string(const struct json *value);
 
 /*
  * json_go_text - the value as Go's %v prints what encoding/json makes of it:
- * map[desc:text id:1], [1 2], <nil>; numbers as they were written. The caller frees it; NULL when memory is
- * short.
+ * map[desc:text id:1], [1 2], <nil>; numbers as they were written, but an integer beyond 64
+ * bits as the nearest one within. The caller frees it; NULL when memory is short.
  */
 char *json_go_text(const struct json *value);
