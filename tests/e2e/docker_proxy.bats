@@ -231,6 +231,67 @@ with_fd4() {
 	told_is 1 "\$'1\n-use-listen-fd: fd 4: bad file descriptor'" "${target[@]}" -use-listen-fd
 }
 
+# rootlesskit_starts TEXT [STATUS] - its API is below $state, and says that of itself
+rootlesskit_starts() {
+	[ -z "${rootlesskit_pid:-}" ] || proxy_stop "$rootlesskit_pid" TERM
+	rm -f "$state/api.sock"
+	perl "$e2e_root/tests/tools/rootlesskit.pl" "$state/api.sock" "$@" 3>&- &
+	rootlesskit_pid=$!
+	proxy_pids+=($rootlesskit_pid)
+	eventually 10 test -S "$state/api.sock"
+}
+
+# What dockerd starts is by its whole path, what rootlesskit-docker-proxy starts is not.
+@test "rootless Docker before 28, as userland-proxy-path: one line instead of a closed port" {
+	free_port
+	state=$dir/$(printf 'long%.0s' {1..30})
+	mkdir "$state"
+	wrap=(env ROOTLESSKIT_STATE_DIR="$state")
+	unable="1 \$'1\ncannot find out whether rootless Docker opens host port $port: the RootlessKit API at $state/api.sock:"
+	on=(-host-ip 0.0.0.0 -host-port "$port" "${target[@]}")
+
+	proxy_outcome "${on[@]}"
+	[ "$outcome" = "$unable no such file or directory'" ]
+	for driver in builtin slirp4netns; do
+		rootlesskit_starts '{"version":"1.1.0","networkDriver":{"driver":"slirp4netns"},"portDriver":{"driver":"'$driver'","protos":["tcp"]}}'
+		for host in 0.0.0.0 127.0.0.1 ::; do
+			told_is 1 "\$'1\nuserland-proxy-path: $proxy: rootless Docker before 28 opens host ports by rootlesskit-docker-proxy alone, and port $port would stay closed; remove userland-proxy-path, and put the directory of this docker-proxy first in the PATH of dockerd'" \
+				"${on[@]}" -host-ip $host
+		done
+		PATH=$E2E_DIR:$PATH proxy=docker-proxy proxy_outcome "${on[@]}" -host-ip 127.0.0.1
+		[ "$outcome" = runs ]
+	done
+
+	export -f with_fd4
+	wrap=(env ROOTLESSKIT_STATE_DIR="$state" bash -c 'with_fd4 "$@"' - tcp "$port")
+	proxy_outcome "${on[@]}" -use-listen-fd
+	[ "$outcome" = runs ]
+	wrap=(env ROOTLESSKIT_STATE_DIR=)
+	proxy_outcome "${on[@]}"
+	[ "$outcome" = runs ]
+
+	wrap=(env ROOTLESSKIT_STATE_DIR="$state")
+	rootlesskit_starts nonsense
+	proxy_outcome "${on[@]}"
+	[[ $outcome == "$unable invalid JSON at byte "* ]]
+	rootlesskit_starts '{}' "500 Internal Server Error"
+	proxy_outcome "${on[@]}"
+	[[ $outcome == "$unable \"HTTP/1.0 500 Internal"* ]]
+}
+
+@test "rootless Docker whose port driver opens what is listened on: it runs" {
+	free_port
+	state=$dir/state
+	mkdir "$state"
+	wrap=(env ROOTLESSKIT_STATE_DIR="$state")
+	for text in '{"networkDriver":{"driver":"pasta"}}' '{"portDriver":null}' \
+		'{"portDriver":{"driver":"implicit"}}' '{"portDriver":{"driver":"none"}}'; do
+		rootlesskit_starts "$text"
+		proxy_outcome -host-ip 0.0.0.0 -host-port "$port" "${target[@]}"
+		[ "$outcome" = runs ]
+	done
+}
+
 @test "without fd 3 it works as well, and no socket of its own is taken for it" {
 	container_make
 	free_port

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "forwarder/alone.h"
 #include "supervisor/listen.h"
 #include "supervisor/netns.h"
+#include "supervisor/rootlesskit.h"
 
 /* What dockerd passes: where the outcome is told, and the socket of -use-listen-fd. */
 #define STATUS_FD 3
@@ -97,6 +99,37 @@ static int check(struct proxy *p, struct error *err)
 	return 0;
 }
 
+/*
+ * Fail where a listener would be reached by nobody: in rootless Docker before 28, as its
+ * userland-proxy-path. dockerd is in RootlessKit's network namespace there, and has the host's
+ * port opened by rootlesskit-docker-proxy, which this program would replace: `docker ps` shows
+ * the port and every connect is refused.
+ *
+ * All of these processes have ROOTLESSKIT_STATE_DIR in their environment. Docker 28 asks
+ * RootlessKit itself, and passes -use-listen-fd. rootlesskit-docker-proxy starts "docker-proxy"
+ * by that name alone (its main.go, up to 3.0), dockerd by the whole path (moby,
+ * libnetwork/portmapper/proxy_linux.go, 20.10 to 27).
+ */
+static int check_rootless(const char *argv0, const struct proxy *p, struct error *err)
+{
+	const char *state_dir = getenv("ROOTLESSKIT_STATE_DIR");
+	bool wants_request;
+	int r;
+
+	if (!state_dir || !*state_dir || p->use_listen_fd || !strchr(argv0, '/'))
+		return 0;
+	r = rootlesskit_wants_request(state_dir, &wants_request, err);
+	if (r < 0)
+		return error_wrap(err, r, "cannot find out whether rootless Docker opens host port %d",
+				  p->host_port);
+	if (!wants_request)
+		return 0;
+	return error_set(err, -EOPNOTSUPP, "userland-proxy-path: %s: rootless Docker before 28 opens "
+			 "host ports by rootlesskit-docker-proxy alone, and port %d would stay "
+			 "closed; remove userland-proxy-path, and put the directory of this "
+			 "docker-proxy first in the PATH of dockerd", argv0, p->host_port);
+}
+
 static int adopt(const struct proxy *p, struct error *err)
 {
 	int r = listen_adopt(p->udp, LISTEN_FD);
@@ -140,7 +173,7 @@ static int make_socket(bool udp, sa_family_t family)
 	return udp ? netns_udp_socket(family) : netns_socket(family, container_is_local);
 }
 
-static int start(struct proxy *p, int status_fd, struct error *err)
+static int start(const char *argv0, struct proxy *p, int status_fd, struct error *err)
 {
 	struct alone alone = {
 		.udp_limits = { UDP_TIMEOUT, UDP_TIMEOUT },
@@ -150,6 +183,8 @@ static int start(struct proxy *p, int status_fd, struct error *err)
 	int r = check(p, err);
 
 	config_init(&options);
+	if (r >= 0)
+		r = check_rootless(argv0, p, err);
 	if (r >= 0)
 		r = options_read_environment(&options, err);
 	if (r < 0)
@@ -197,7 +232,7 @@ int cmd_docker_proxy(int argc, char **argv)
 		printf("docker-proxy (portshunt) version " VERSION "\n");
 		return 0;
 	}
-	r = start(&proxy, status_fd, &err);
+	r = start(argv[0], &proxy, status_fd, &err);
 	if (r < 0) {
 		tell(status_fd, "1", err.text);
 		if (status_fd < 0)
