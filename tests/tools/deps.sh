@@ -11,34 +11,47 @@ set -euo pipefail
 bpf="clang bpftool libbpf-dev"
 [ "${BPF:-1}" != 0 ] || bpf=
 
+# "a|b": either will do, a is installed. "a?": where this release of Debian has it: the command
+# docker, for one, is in docker.io up to Debian 12 and in docker-cli after that.
 declare -A packages=(
 	[build]="gcc make libc6-dev libjson-c-dev libcap-ng-dev libseccomp-dev $bpf"
 	[run]="slirp4netns uidmap"
 	[demo]="busybox|busybox-static"
 	[test]="bats iproute2 libcmocka-dev perl procps util-linux"
 	[servers]="apache2-utils curl nginx-light openssl postgresql redis-server redis-tools wrk"
-	[docker]="busybox-static docker.io iptables"
-	[podman]="aardvark-dns busybox-static containernetworking-plugins iptables netavark podman runc slirp4netns uidmap"
+	[docker]="busybox-static docker-cli? docker.io iptables"
+	[podman]="aardvark-dns busybox-static containernetworking-plugins iptables netavark nftables passt podman runc slirp4netns uidmap"
 	[install]="scdoc"
 	[kernels]="busybox|busybox-static curl nginx-light qemu-system-x86"
-	[fuzz]="clang libclang-rt-14-dev"
+	[fuzz]="clang libclang-rt-dev"
 )
 
 installed() {
 	grep -qx installed <(dpkg-query -W -f '${db:Status-Status}\n' ${1//|/ } 2>/dev/null)
 }
 
-missing=() needed=no
-for group in "$@"; do
-	for package in ${packages[$group]}; do
-		if ! command -v dpkg-query >/dev/null; then
-			missing+=("${package%|*}")
-		elif ! installed "$package"; then
-			missing+=("${package%|*}")
-			[[ $group != build && $package != *-dev ]] || needed=yes
-		fi
+# look GROUP... - sets missing, and needed when nothing can be built without it
+look() {
+	local group package
+
+	missing=() needed=no
+	for group; do
+		for package in ${packages[$group]}; do
+			if [[ $package == *\? ]]; then
+				package=${package%\?}
+				apt-cache show "$package" >/dev/null 2>&1 || continue
+			fi
+			if ! command -v dpkg-query >/dev/null; then
+				missing+=("${package%|*}")
+			elif ! installed "$package"; then
+				missing+=("${package%|*}")
+				[[ $group != build && $package != *-dev ]] || needed=yes
+			fi
+		done
 	done
-done
+}
+
+look "$@"
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
@@ -56,7 +69,6 @@ if [ "$(id -u)" != 0 ]; then
 	[ $needed = no ]
 	exit
 fi
-echo "  DEPS ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
@@ -66,4 +78,6 @@ if [ ! -e $policy ]; then
 	chmod 755 $policy
 fi
 apt-get -q=2 update
+look "$@" # a fresh machine has no lists, and knows now which packages there are
+echo "  DEPS ${missing[*]}"
 apt-get -q=2 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,22 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What a newcomer does: take a Debian 12 that has git, gcc and make, clone, `make demo`,
+# What a newcomer does: take a Debian that has git, gcc and make, clone, `make demo`,
 # `make check`. Run as root, by hand; it takes some minutes and needs debootstrap.
 #
-# fresh-machine.sh DIR [COMMAND]   DIR is made when it is not there, and used again when it
-#                                  is; COMMAND is run in the clone: "make demo && make check"
+# fresh-machine.sh [--suite NAME] DIR [COMMAND]
+#   DIR is made when it is not there, and used again when it is; NAME is the release of Debian
+#   that it gets then: bookworm (12), trixie (13), sid ... COMMAND is run in the clone:
+#   "make demo && make check"
 #
 # A chroot may not make user namespaces, so the machine is entered by pivot_root in a mount
 # namespace of its own, with an ordinary user named guest in it.
 set -euo pipefail
 
-[ $# -ge 1 ] && [ "$(id -u)" = 0 ] || { echo "usage, as root: $0 DIR [COMMAND]" >&2; exit 2; }
+suite=bookworm
+if [ "${1:-}" = --suite ]; then
+	suite=${2:-} && shift $(($# < 2 ? $# : 2))
+fi
+[ $# -ge 1 ] && [ "$(id -u)" = 0 ] ||
+	{ echo "usage, as root: $0 [--suite NAME] DIR [COMMAND]" >&2; exit 2; }
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 root=$(realpath -m "$1")
 export root repo COMMAND="${2:-make demo && make check}"
 
 if [ ! -e "$root/usr/bin/make" ]; then
-	debootstrap --variant=minbase --include=git,gcc,make bookworm "$root"
+	debootstrap --variant=minbase --include=git,gcc,make "$suite" "$root"
 fi
 rm -rf "$root/srv/portshunt"
 git clone -q "$repo" "$root/srv/portshunt"
