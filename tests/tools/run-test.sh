@@ -4,7 +4,11 @@
 # its corpus, or a program. All print TAP.
 #
 # Under STRICT=1 a skipped test is turned into a failed one: in CI nothing may be missing.
-# "skip sanitized: REASON" is for what a sanitizer makes senseless, and only allowed under one.
+# "skip sanitized: REASON" is for what a sanitizer makes senseless, and only allowed under one;
+# "skip gone: REASON" for what this version of another program does not have any more.
+# With NONE_WHOLE=1 a file of which every test is skipped has failed in any case: who asks for
+# the tests with dockerd must not read PASS where there is no dockerd.
+# What is skipped is said in a comment, a line for each reason.
 # TEST_TIMEOUT is the number of seconds that one file may take.
 set -uo pipefail
 
@@ -23,18 +27,31 @@ run_test() {
 # filter - skips are failures when that is wanted; remarks are shown around failures only,
 # and all of them with V=1.
 filter() {
-	awk -v strict="${STRICT:-}" -v san="${SAN:-}" -v verbose="${V:-}" '
+	awk -v strict="${STRICT:-}" -v san="${SAN:-}" -v verbose="${V:-}" \
+		-v none_whole="${NONE_WHOLE:-}" '
 	/^# ok - / { next }
 	/^#/ && !verbose { remarks = remarks $0 "\n"; next }
-	tolower($0) ~ /^1\.\.0($|[^0-9])/ && strict {
+	tolower($0) ~ /^1\.\.0($|[^0-9])/ && (strict || none_whole) {
 		sub(/^[^#]*#? */, "")
-		$0 = "1..1\nnot ok 1 - all skipped, which STRICT forbids: " $0
+		$0 = "1..1\nnot ok 1 - nothing was tested, " \
+			(strict ? "all skipped, which STRICT forbids: " : "all skipped: ") $0
 	}
-	tolower($0) ~ /^(not )?ok .*[^\\]# *skip/ && strict && !(san && /# *skip sanitized: /) {
-		sub(/^(not )?ok/, "not ok")
-		sub(/# */, "- STRICT forbids: ")
+	/^1\.\.[0-9]/ { planned = substr($1, 4) + 0 }
+	tolower($0) ~ /^(not )?ok .*[^\\]# *skip/ {
+		skipped++
+		reason = $0
+		sub(/.*# *[Ss][Kk][Ii][Pp]+[Ee]?[Dd]? */, "", reason)
+		if (!(reason in times))
+			reasons[++n_reasons] = reason
+		times[reason]++
+		if (strict && !(san && reason ~ /^sanitized: /) && reason !~ /^gone: /) {
+			sub(/^(not )?ok/, "not ok")
+			sub(/# */, "- STRICT forbids: ")
+		} else if (none_whole && skipped == planned) {
+			sub(/^(not )?ok/, "not ok")
+			sub(/# */, "- nothing was tested, all " planned " are skipped: ")
+		}
 	}
-	/^1\.\./ { planned = substr($1, 4) }
 	/^(not )?ok/ {
 		seen++
 		now = /^not/ && !/# TODO/ # a difference that is known explains nothing
@@ -43,7 +60,12 @@ filter() {
 		remarks = ""
 	}
 	{ print; fflush() }
-	END { if (failed || seen != planned) printf "%s", remarks }'
+	END {
+		if (failed || seen != planned)
+			printf "%s", remarks
+		for (i = 1; i <= n_reasons; i++)
+			printf "# skipped, %d of %d: %s\n", times[reasons[i]], seen, reasons[i]
+	}'
 }
 
 # A process that is killed while LeakSanitizer looks at it at its end says so on stderr
