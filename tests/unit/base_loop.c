@@ -432,7 +432,7 @@ static void test_many(void **state)
 	assert_int_equal(called, MANY);
 }
 
-static void stop(struct loop_source *source, uint32_t events)
+static void count_and_stop(struct loop_source *source, uint32_t events)
 {
 	count(source, events);
 	loop_stop(((struct probe *)source)->loop);
@@ -441,7 +441,7 @@ static void stop(struct loop_source *source, uint32_t events)
 /* The turn in which the loop is stopped is still finished. */
 static void test_run_and_stop(void **state)
 {
-	struct probe *p = probe_new(stop, true);
+	struct probe *p = probe_new(count_and_stop, true);
 	struct probe *q = probe_new(count, true);
 
 	loop_ready(&p->source);

@@ -25,7 +25,7 @@ static void *write_records(void *arg)
 	struct writer *w = arg;
 
 	for (uint32_t i = 0; i < RECORDS; i++) {
-		struct record r = { w->id, i, "recorded" };
+		struct record r = { w->id, i, "record" };
 
 		/* a non-blocking send may be short, and the rest must follow it */
 		if (w->e->mode == NONBLOCKING)
@@ -69,7 +69,7 @@ static void collects(struct end *e)
 		if (get_full(e, &r, sizeof(r)) != sizeof(r))
 			break;
 		if (r.writer >= WRITERS || r.number != next[r.writer] ||
-		    memcmp(r.text, "recorded", 8))
+		    strncmp(r.text, "record", sizeof(r.text)))
 			wrong++;
 		else
 			next[r.writer]++;

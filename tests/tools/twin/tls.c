@@ -19,9 +19,11 @@ static int use_tls(struct end *e, int direction)
 {
 	struct tls12_crypto_info_aes_gcm_128 keys = {
 		.info = { TLS_1_2_VERSION, TLS_CIPHER_AES_GCM_128 },
-		.iv = "iviviviv", .key = "0123456789abcdef", .salt = "salt",
 	};
 
+	memcpy(keys.iv, "iviviviv", sizeof(keys.iv));
+	memcpy(keys.key, "0123456789abcdef", sizeof(keys.key));
+	memcpy(keys.salt, "salt", sizeof(keys.salt));
 	if (setsockopt(e->fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0)
 		return -errno;
 	return setsockopt(e->fd, SOL_TLS, direction, &keys, sizeof(keys)) < 0 ? -errno : 1;
