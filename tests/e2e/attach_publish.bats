@@ -157,7 +157,7 @@ second_interface() {
 }
 
 has_link_local() {
-	ip -n "$(basename "$ns")" -6 addr show dev second | grep -q 'inet6 fe80.*scope link *$'
+	[ -n "$(ip -n "$(basename "$ns")" -6 -oneline addr show dev second scope link -tentative)" ]
 }
 
 @test "the server sees the child address as its peer, a stranger is no loopback" {
