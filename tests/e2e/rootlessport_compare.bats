@@ -83,6 +83,12 @@ ours_is() {
 	[ -n "$expected" ] || expected=$2
 }
 
+# older_go - stdin in the words of Go before 1.27, which names the members of a list otherwise
+older_go() {
+	sed -E 's/(field )Config\.Mappings\.[0-9]+\.([a-z_]+ of type)/\1PortMapping.Mappings.\2/
+		s/into (Go struct field )?(Config\.Mappings)\.[0-9]+ of type/into Go struct field \2 of type/'
+}
+
 # same NAME RESULT [WRAP...] - of $dir/config: the original's is RESULT, ours too or as listed
 same() {
 	local name=$1 original_is=$2 expected got failed=0
@@ -95,7 +101,7 @@ same() {
 		failed=1
 	fi
 	if [ -n "$original" ]; then
-		got=$(result "$original" "$@")
+		got=$(result "$original" "$@" | older_go)
 		if [ "$got" != "$original_is" ]; then
 			printf '%s: the original\n  %s\nexpected\n  %s\n' "$name" "$got" "$original_is"
 			failed=1
