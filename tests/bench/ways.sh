@@ -18,6 +18,15 @@ to_last=30000
 # An address for this run alone: all of 127.0.0.0/8 is the host's.
 addr=127.$((1 + RANDOM % 250)).$((RANDOM % 256)).$((1 + RANDOM % 250))
 
+# rootlessport_find - prints podman's own, /usr/libexec from podman 5 on
+rootlessport_find() {
+	local dir
+
+	for dir in /usr/libexec/podman /usr/lib/podman; do
+		if [ -x "$dir/rootlessport" ]; then echo "$dir/rootlessport" && return; fi
+	done
+}
+
 # way_find WAY - sets program[WAY]; or false, with the reason in why.
 way_find() {
 	local -A package=([rootlessport]=podman [podman:portshunt]=podman [pasta]=passt [docker-proxy]=docker.io)
@@ -26,7 +35,7 @@ way_find() {
 	native | veth) return 0 ;;
 	portshunt=*) program[$1]=${1#*=} ;;
 	portshunt | portshunt:*) program[$1]=$portshunt ;;
-	rootlessport) program[$1]=/usr/lib/podman/rootlessport ;;
+	rootlessport) program[$1]=$(rootlessport_find) ;;
 	podman | podman:portshunt) program[$1]=$(command -v podman) || true ;;
 	pasta | docker-proxy | haproxy | socat | slirp4netns)
 		program[$1]=$(PATH=$PATH:/usr/sbin:/usr/libexec/docker command -v "$1") || true
@@ -145,8 +154,9 @@ start_slirp4netns() {
 # Real podman with its own helper or with ours, as root: it makes the namespace, and the server
 # is its container. All of it is in a PID namespace whose init is podman, and ends with that.
 start_podman() {
-	local helpers=/usr/lib/podman root=$dir/$ns.root lib volumes=()
+	local helpers root=$dir/$ns.root lib volumes=()
 
+	helpers=$(dirname "$(rootlessport_find)")
 	mkdir "$root" "$dir/$ns.helpers"
 	if [ "$way" = podman:portshunt ]; then
 		helpers=$dir/$ns.helpers
