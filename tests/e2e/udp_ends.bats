@@ -58,6 +58,27 @@ closed() {
 	closed 127.0.0.1 "$port"
 }
 
+@test "an ICMP error by IPv6 carries the header of the client's datagram" {
+	need_root
+	has_ipv6 || skip "this host has no IPv6"
+	udp_start
+	# version, next header, and the ports: the client's is its own
+	run timeout 20 perl -MSocket=:all -e '
+		my $to = pack_sockaddr_in6($ARGV[0], inet_pton(AF_INET6, "::1"));
+		socket(my $raw, AF_INET6, SOCK_RAW, 58) or die "$!";
+		socket(my $udp, AF_INET6, SOCK_DGRAM, 0) or die "$!";
+		connect($udp, $to) && send($udp, "x", 0) or die "$!";
+		my ($own) = unpack_sockaddr_in6(getsockname($udp));
+		while (defined recv($raw, my $icmp, 2000, 0)) {
+			my ($type, $code) = unpack("CC", $icmp);
+			my ($first, $next, $from, $port) = unpack("x8 C x5 C x33 n n", $icmp);
+			next if $type != 1 || $code != 4 || $from != $own;
+			print $first >> 4, " $next ", $port == $ARGV[0] ? "same" : $port, "\n";
+			exit;
+		}' "$port"
+	[ "$output" = "6 17 same" ] || { echo "$output"; false; }
+}
+
 @test "who may not send ICMP forwards as well" {
 	wrap=(setpriv --bounding-set=-net_raw --inh-caps=-net_raw)
 	udp_start

@@ -108,7 +108,7 @@ static void send_v6(int fd, const struct udp_session *s, const struct in6_addr *
 	struct refusal6 r = {
 		.icmp = { .icmp6_type = ICMP6_DST_UNREACH, .icmp6_code = ICMP6_DST_UNREACH_NOPORT },
 		.ip = {
-			.ip6_vfc = 6 << 4,
+			.ip6_flow = htonl(6u << 28), /* the version; ip6_vfc excludes ip6_plen */
 			.ip6_plen = htons(sizeof(struct udphdr)),
 			.ip6_nxt = IPPROTO_UDP,
 			.ip6_hlim = 64,
