@@ -91,7 +91,8 @@ static int lock_directory(const struct sockaddr_un *sa)
 
 static int open_at(struct control_socket *s, const struct sockaddr_un *sa, struct error *err)
 {
-	_cleanup_close_ int lock = lock_directory(sa), fd = -1;
+	_cleanup_close_ __attribute__((unused)) int lock = lock_directory(sa);
+	_cleanup_close_ int fd = -1;
 	const char *path = sa->sun_path;
 	struct stat st;
 	int r;

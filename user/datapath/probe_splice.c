@@ -22,15 +22,19 @@ static int set_size_unprivileged(int fd)
 	void *state;
 	int r;
 
-	capng_get_caps_process();
+	if (capng_get_caps_process() < 0)
+		return -EPERM;
 	state = capng_save_state();
 	if (!state)
 		return -ENOMEM;
-	capng_updatev(CAPNG_DROP, CAPNG_EFFECTIVE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, -1);
-	capng_apply(CAPNG_SELECT_CAPS);
-	r = set_size(fd);
+	if (capng_updatev(CAPNG_DROP, CAPNG_EFFECTIVE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, -1) < 0 ||
+	    capng_apply(CAPNG_SELECT_CAPS) < 0)
+		r = -EPERM;
+	else
+		r = set_size(fd);
 	capng_restore_state(&state);
-	capng_apply(CAPNG_SELECT_CAPS);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		r = -EPERM;
 	return r;
 }
 

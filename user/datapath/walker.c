@@ -27,8 +27,8 @@ static void __attribute__((noreturn)) work(int fd, const struct shunt_tools *too
 	fd_close_all_but((int[]){ STDERR_FILENO, fd, tools->walk_fd }, 3);
 	/* what it needs it has: the link; the bounding set may be out of reach */
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
-		capng_apply(CAPNG_SELECT_CAPS);
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0 && capng_apply(CAPNG_SELECT_CAPS) < 0)
+		_exit(1);
 	while (recv(fd, &ask, sizeof(ask), 0) == sizeof(ask)) {
 		result = shunt_walk(tools);
 		if (send(fd, &result, sizeof(result), MSG_NOSIGNAL) < 0)

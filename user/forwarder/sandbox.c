@@ -52,18 +52,18 @@ static int allow_bpf(scmp_filter_ctx ctx)
 
 	for (const int *c = shunt_bpf_commands(); *c >= 0 && r >= 0; c++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)*c));
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)*c, 0));
 	return r;
 }
 
 static int allow_sockets(scmp_filter_ctx ctx)
 {
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				 SCMP_A0(SCMP_CMP_EQ, AF_INET));
+				 SCMP_A0(SCMP_CMP_EQ, AF_INET, 0));
 
 	if (r >= 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+				     SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
 	return r;
 }
 

@@ -136,7 +136,7 @@ static int obey(struct supervisor *s, const struct take_over_request *request,
 
 static int answer_taker(struct supervisor *s, const char *text, size_t len, struct error *err)
 {
-	struct take_over_request request;
+	struct take_over_request request = { 0 };
 	int fds[TAKE_OVER_BATCH], r;
 	struct json *value = NULL;
 	size_t n = 0;

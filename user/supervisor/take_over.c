@@ -175,7 +175,7 @@ static int adopt_sessions(struct taking *t, uint32_t *after, struct error *err)
 	struct take_over_request request = { .step = TAKE_OVER_SESSIONS, .after = *after };
 	struct forwarder_request adopt[FORWARDER_SESSIONS_PAGE];
 	_cleanup_(old_answer_done) struct old_answer answer;
-	struct forwarder_sessions sessions;
+	struct forwarder_sessions sessions = { 0 };
 	struct forwarder_reply reply;
 	int r = old_one_ask(&t->old, &request, &answer, err);
 	uint32_t n;

@@ -192,5 +192,5 @@ const struct kase beginning_cases[] = {
 	  server_takes_both, NULL },
 	{ "MPTCP", IN_ALL | CLIENT_ONLY | UNCONNECTED | NOT_CAPTURED | ALL_FAMILIES,
 	  client_of_mptcp, server_of_mptcp, NULL },
-	{ NULL },
+	{ 0 },
 };

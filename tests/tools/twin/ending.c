@@ -341,5 +341,5 @@ const struct kase ending_cases[] = {
 	{ "reset met by send", IN_ALL, send_is_reset, resets, NULL },
 	{ "reset in midstream", IN_ALL, is_reset_midstream, sends_then_resets, NULL },
 	{ "reset of a waiting writer", IN_ALL, writer_is_reset, resets_when_stuck, NULL },
-	{ NULL },
+	{ 0 },
 };

@@ -171,5 +171,5 @@ const struct kase flushing_cases[] = {
 	{ "MSG_MORE, then sendfile", IN_ALL, header_then_file, answers, NULL },
 	{ "sendfile of a short file", IN_ALL, short_file, answers, NULL },
 	{ "small writes, answered", IN_ALL, small_writes, answers, NULL },
-	{ NULL },
+	{ 0 },
 };

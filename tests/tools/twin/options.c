@@ -336,5 +336,5 @@ const struct kase option_cases[] = {
 	{ "SO_TIMESTAMPING", IN_ALL | NOT_CAPTURED, timestamps, receives_100k, timestamps_on },
 	{ "SO_TIMESTAMPING, set late", IN_ALL, timestamps_later, receives_100k, NULL },
 	{ "TCP_INQ", IN_ALL, inq, sends_5, NULL },
-	{ NULL },
+	{ 0 },
 };

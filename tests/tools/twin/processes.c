@@ -207,5 +207,5 @@ const struct kase process_cases[] = {
 	{ "dup", IN_ALL, duplicates, asks, NULL },
 	{ "killed", IN_ALL, is_killed, asks_until_end, NULL },
 	{ "SIGIO", IN_ALL, by_signal, asks_when_told, NULL },
-	{ NULL },
+	{ 0 },
 };

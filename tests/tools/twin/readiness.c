@@ -196,5 +196,5 @@ const struct kase readiness_cases[] = {
 	{ "epoll, edges, messages", IN_NONBLOCKING | ALL_FAMILIES, edge_asks, edge_answers, NULL },
 	{ "epoll, level, messages", IN_NONBLOCKING, level_asks, level_answers, NULL },
 	{ "poll, room is true", IN_NONBLOCKING, room_is_true, reads_and_stops, NULL },
-	{ NULL },
+	{ 0 },
 };

@@ -358,5 +358,5 @@ const struct kase receiving_cases[] = {
 	{ "MSG_WAITALL, signal", IN_WAITING, waitall_signal, sends_pieces, NULL },
 	{ "SO_RCVLOWAT", IN_ALL, rcvlowat, sends_pieces, large_rcvbuf },
 	{ "SO_RCVLOWAT, recv waits", IN_WAITING, rcvlowat_waits, sends_little_then_more, large_rcvbuf },
-	{ NULL },
+	{ 0 },
 };

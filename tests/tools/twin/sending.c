@@ -215,5 +215,5 @@ const struct kase sending_cases[] = {
 	{ "send with MSG_MORE", IN_ALL, with_more, receives_more, NULL },
 	{ "odd sends", IN_ALL, odd_sends, odd_receives, NULL },
 	{ "send from a bad address", IN_ALL, bad_address, odd_receives, NULL },
-	{ NULL },
+	{ 0 },
 };

@@ -259,5 +259,5 @@ const struct kase thread_cases[] = {
 	{ "both directions", IN_ALL | ALL_FAMILIES, both, both, NULL },
 	{ "both directions, one thread", IN_NONBLOCKING | IN_BLOCKING, both_by_one, both_by_one, NULL },
 	{ "writer and reader", IN_ALL, pipelines, echoes, NULL },
-	{ NULL },
+	{ 0 },
 };

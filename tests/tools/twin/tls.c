@@ -151,5 +151,5 @@ const struct kase tls_cases[] = {
 	  eavesdrops_early, NULL },
 	{ "kTLS, on the wire", IN_ALL | ALL_FAMILIES, encrypts, eavesdrops, NULL },
 	{ "kTLS, both ends", IN_ALL, encrypts_later, decrypts, NULL },
-	{ NULL },
+	{ 0 },
 };

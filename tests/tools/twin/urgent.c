@@ -102,5 +102,5 @@ const struct kase urgent_cases[] = {
 	{ "MSG_OOB", IN_ALL | ALL_FAMILIES, beside, sends_urgent, NULL },
 	{ "MSG_OOB, SO_OOBINLINE", IN_ALL, in_it, sends_urgent, NULL },
 	{ "MSG_OOB, SIGURG", IN_ALL, by_signal, sends_urgent_when_told, NULL },
-	{ NULL },
+	{ 0 },
 };

@@ -320,5 +320,5 @@ const struct kase waiting_cases[] = {
 	{ "recv while a writer waits", IN_ALL, reader_and_writer, partner_reads_then_writes, NULL },
 	{ "recv, SO_RCVTIMEO", IN_WAITING, timed_out, partner_writes, NULL },
 	{ "recv, MSG_DONTWAIT", IN_ALL, dontwait, partner_writes, NULL },
-	{ NULL },
+	{ 0 },
 };

@@ -148,5 +148,5 @@ const struct kase writing_cases[] = {
 	{ "send, SO_SNDTIMEO", IN_WAITING, timed_out, reads_some, NULL },
 	{ "send, MSG_DONTWAIT", IN_ALL, dontwait, reads_some, NULL },
 	{ "send while the peer ends", IN_ALL, half_closed, half_closes, NULL },
-	{ NULL },
+	{ 0 },
 };

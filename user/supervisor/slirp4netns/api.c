@@ -206,7 +206,7 @@ int slirp4netns_add_hostfwd(struct slirp4netns *s,
 			    struct slirp4netns_hostfwd *fwd, struct error *err)
 {
 	char host[ADDR_TEXT_MAX], guest[ADDR_TEXT_MAX], text[512];
-	struct json *reply;
+	struct json *reply = NULL;
 	int r;
 
 	/* nothing here needs escaping: digits, dots and colons */
@@ -232,7 +232,7 @@ int slirp4netns_remove_hostfwd(struct slirp4netns *s, int64_t id,
 			       struct error *err)
 {
 	char text[128];
-	struct json *reply;
+	struct json *reply = NULL;
 	int r;
 
 	snprintf(text, sizeof(text),
@@ -272,7 +272,7 @@ int slirp4netns_list_hostfwd(struct slirp4netns *s,
 {
 	_cleanup_free_ struct slirp4netns_hostfwd *list = NULL;
 	const struct json *entries;
-	struct json *reply;
+	struct json *reply = NULL;
 	size_t n;
 	int r;
 

@@ -125,7 +125,7 @@ static int start(struct slirp4netns *s, const struct slirp4netns_options *o,
 {
 	_cleanup_(child_ends_done) struct child_ends ends = { -1, -1, -1 };
 	_cleanup_(slirp4netns_argv_done) struct slirp4netns_argv argv = { 0 };
-	struct slirp4netns_features features;
+	struct slirp4netns_features features = { 0 };
 	struct slirp4netns_launch launch = {
 		.path = s->path,
 		.netns_path = t->netns_path,
