@@ -71,7 +71,8 @@ $(O)/vmlinux/vmlinux.h:
 	@[ -r $(or $(VMLINUX_H),$(VMLINUX_BTF)) ] || \
 		{ echo "cannot read $(or $(VMLINUX_H),$(VMLINUX_BTF)): name the kernel's types by VMLINUX_BTF= or VMLINUX_H=, or make BPF=0" >&2; exit 1; }
 	@echo "  BTF  $@"
-	$(Q)$(if $(VMLINUX_H),cat $(VMLINUX_H),bpftool btf dump file $(VMLINUX_BTF) format c) >$@.tmp
+	$(Q)$(if $(VMLINUX_H),cat $(VMLINUX_H),bpftool btf dump file $(VMLINUX_BTF) format c) >$@.tmp 2>$@.log || \
+		{ cat $@.log >&2; exit 1; }
 	$(Q)mv $@.tmp $@
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.bpf.c bpf/*.h include/*_abi.h) $(O)/vmlinux/vmlinux.h

@@ -86,12 +86,15 @@ start_rootlessport() {
 }
 
 # As root it would become nobody, who cannot join root's namespaces. What comes from the
-# host's loopback is spliced to the namespace's.
+# host's loopback is spliced to the namespace's; since 2024_10_30 only where that is asked for.
 start_pasta() {
-	local udp_ports=none
+	local udp_ports=none lo=()
 
+	if "${program[$way]}" --help 2>&1 | grep -q -e --host-lo-to-ns-lo; then
+		lo=(--host-lo-to-ns-lo)
+	fi
 	if [ "$udp" ]; then udp_ports=$addr/$first:$to_first; fi
-	spawn "$log" "${program[$way]}" --foreground --runas 0 --ipv4-only --netns "$netns" \
+	spawn "$log" "${program[$way]}" --foreground --runas 0 --ipv4-only --netns "$netns" "${lo[@]}" \
 		--tcp-ports "$addr/$first-$last:$to_first-$to_last" \
 		--udp-ports "$udp_ports" --tcp-ns none --udp-ns none
 }
