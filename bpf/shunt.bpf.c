@@ -28,6 +28,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define AF_INET6 10
 #define SOL_TCP 6
 #define TCP_NOTSENT_LOWAT 25
+#define TCP_NAGLE_CORK 2 /* net/tcp.h */
 #define SOCK_SNDBUF_LOCK 1
 #define SOCK_NOSPACE 2
 
@@ -89,8 +90,10 @@ int shunt_verdict(struct sk_msg_md *msg)
 	    BPF_CORE_READ_BITFIELD((struct sock *)s, sk_shutdown) & SEND_SHUTDOWN)
 		return SK_PASS;
 	relay = sender->relay;
-	if (s->write_seq != BPF_CORE_READ(relay, copied_seq))
+	if (s->write_seq != BPF_CORE_READ(relay, copied_seq)) {
+		flow->corked = !!(BPF_CORE_READ_BITFIELD(s, nonagle) & TCP_NAGLE_CORK);
 		return SK_PASS;
+	}
 	/* a full barrier: `pending` is looked at after copied_seq */
 	if (__sync_fetch_and_add(&flow->pending, 0))
 		return SK_PASS;

@@ -33,7 +33,8 @@ struct shunt_flow {
 	__u8 watched;	  /* 0: nothing is redirected, so that bytes wake the forwarder */
 	__u8 long_writes; /* set by the verdict: S writes very much at once */
 	__u8 only_drained; /* the capture refuses S while it has unread bytes */
-	__u64 unused;	  /* one flow, one cache line */
+	__u8 corked;	  /* set by the verdict: S corked when it was out of step last */
+	__u8 unused[7];	  /* one flow, one cache line */
 };
 
 _Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree");

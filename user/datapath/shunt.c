@@ -180,6 +180,11 @@ bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side)
 	return __atomic_load_n(&flow_of(s, side)->long_writes, __ATOMIC_RELAXED);
 }
 
+bool shunt_is_corked(const struct shunt *s, const struct shunt_side *side)
+{
+	return __atomic_load_n(&flow_of(s, side)->corked, __ATOMIC_RELAXED);
+}
+
 uint32_t shunt_messages(const struct shunt *s, const struct shunt_side *side)
 {
 	return __atomic_load_n(&flow_of(s, side)->messages, __ATOMIC_RELAXED);

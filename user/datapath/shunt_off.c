@@ -58,6 +58,11 @@ bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side)
 	return false;
 }
 
+bool shunt_is_corked(const struct shunt *s, const struct shunt_side *side)
+{
+	return false;
+}
+
 uint32_t shunt_messages(const struct shunt *s, const struct shunt_side *side)
 {
 	return 0;

@@ -122,7 +122,8 @@ static void tend(struct captive *captive)
 	watch_start(captive);
 	why = payoff_relayed(&captive->payoff, captive->flow->bytes,
 			     shunt_redirected(s, captive->side),
-			     shunt_writes_long(s, captive->side));
+			     shunt_writes_long(s, captive->side),
+			     shunt_is_corked(s, captive->side));
 	/*
 	 * A sender that writes megabytes at once may spend time on all that is left
 	 * with each call, as redis-benchmark does, which copies it: with a short queue

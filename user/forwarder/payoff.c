@@ -5,13 +5,16 @@
 
 /* A share is judged by this many bytes. */
 #define WINDOW (4 << 20)
-#define LARGE_WINDOW (32 << 20)
+#define LARGE_WINDOW (8 << 20)
+
+/* Relayed in a row from a sender that corks. */
+#define CORKED_BYTES (256 << 10)
 
 /* Less than one byte in so many: what is redirected does not make up for the relayed. */
 #define SMALL_SHARE 16
 
-/* Messages in a tick of 5 ms: 25 000 a second; fewer do not keep the relay busy. */
-#define FLOOD_MESSAGES 128
+/* Messages in a tick of 2 ms: 25 000 a second; fewer do not keep the relay busy. */
+#define FLOOD_MESSAGES 50
 #define FLOOD_SIZE 4096
 #define FLOOD_TICKS 8
 
@@ -19,7 +22,7 @@
 #define FLOOD_ANSWERS 8
 
 /* In a row, each of some milliseconds. One alone may be a tick between two writes. */
-#define STALLS_MAX 4
+#define STALLS_MAX 3
 
 const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick)
 {
@@ -37,11 +40,22 @@ const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick)
 	return NULL;
 }
 
+/* Bytes that were relayed since one was redirected. */
+static uint64_t in_a_row(struct payoff *p, uint64_t relayed, uint64_t redirected)
+{
+	if (redirected != p->last_redirected)
+		p->row_began = relayed;
+	p->last_redirected = redirected;
+	return relayed - p->row_began;
+}
+
 const char *payoff_relayed(struct payoff *p, uint64_t relayed, uint64_t redirected,
-			   bool writes_long)
+			   bool writes_long, bool is_corked)
 {
 	uint64_t by_relay = relayed - p->relayed, direct = redirected - p->redirected;
 
+	if (in_a_row(p, relayed, redirected) >= CORKED_BYTES && is_corked)
+		return "it corks, and so does not get into step";
 	if (by_relay + direct < (writes_long ? WINDOW : LARGE_WINDOW))
 		return NULL;
 	if (writes_long ? direct < by_relay : direct < by_relay / SMALL_SHARE)

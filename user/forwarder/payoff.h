@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Does the shunt pay for a sender? Three kinds of senders are better off on
+ * Does the shunt pay for a sender? Four kinds of senders are better off on
  * splice, and none of them can be recognized before it is captured:
  *
  *  - one that writes more at once than the target has room for: the kernel
  *    shows the verdict the first half megabyte alone, so most bytes are
  *    relayed, and each is copied once more on its way;
+ *  - one that has corked its socket (TCP_CORK) and was out of step once: the
+ *    kernel keeps up to a segment in its queue, which is never empty again;
  *  - one that floods tiny messages in one direction: each becomes a segment of
  *    its own, where the relay would gather them;
  *  - one that holds bytes back (MSG_MORE) and ends that by a call that the
@@ -20,6 +22,7 @@
 /* Of one sender. Zeroed: just captured. */
 struct payoff {
 	uint64_t relayed, redirected; /* when the current window began */
+	uint64_t last_redirected, row_began;
 	uint8_t floods, stalls;
 };
 
@@ -47,4 +50,4 @@ struct payoff_tick {
  */
 const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick);
 const char *payoff_relayed(struct payoff *p, uint64_t relayed, uint64_t redirected,
-			   bool writes_long);
+			   bool writes_long, bool is_corked);

@@ -16,11 +16,11 @@
 #include "datapath/splice.h"
 #include "forwarder/capture.h"
 
-#define TICK_MS 5
-#define QUIET_TICKS 40
+#define TICK_MS 2
+#define QUIET_TICKS 100
 
 /* In one tick from who sends in bulk. */
-#define BULK_TICK 65536
+#define BULK_TICK 32768
 
 /* A tick costs about 1 µs for each that is watched: 2 % of a CPU at most. */
 #define WATCHED_PER_MS 50
