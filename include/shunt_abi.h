@@ -33,7 +33,7 @@ struct shunt_flow {
 	__u8 watched;	  /* 0: nothing is redirected, so that bytes wake the forwarder */
 	__u8 long_writes; /* set by the verdict: S writes very much at once */
 	__u8 only_drained; /* the capture refuses S while it has unread bytes */
-	__u8 corked;	  /* set by the verdict: S corked when it was out of step last */
+	__u8 corked;	  /* set by the verdict: S has TCP_CORK set */
 	__u8 unused[7];	  /* one flow, one cache line */
 };
 

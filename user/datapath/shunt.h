@@ -78,7 +78,7 @@ void shunt_evict(struct shunt *s, const struct shunt_side *side);
 /* shunt_writes_long - did the sender of @side write hundreds of KiB at once? */
 bool shunt_writes_long(const struct shunt *s, const struct shunt_side *side);
 
-/* shunt_is_corked - had the sender of @side TCP_CORK set when it was last not redirected? */
+/* shunt_is_corked - had the sender of @side TCP_CORK set when it wrote last? */
 bool shunt_is_corked(const struct shunt *s, const struct shunt_side *side);
 
 /* shunt_messages - writes of its that were redirected; it wraps. */

@@ -11,20 +11,12 @@
 #include "base/timer.h"
 #include "forwarder/forwarder.h"
 
-/* Relayed after the capture, it shows that the sender does not get into step. */
-#define SHORTEN_AFTER (256 * 1024)
-
 /* What a read brings on average from a sender of bulk. */
 #define BULK_READ 8192
 
 /* A direction that has carried this much is worth a capture: it costs some 10 µs. */
 #define BUSY_BYTES (64 * 1024)
 #define BUSY_READS 32
-
-static const char *name_of(const struct captive *captive)
-{
-	return captive->is_client ? "client" : "container";
-}
 
 static const char *refusal(int result)
 {
@@ -72,72 +64,6 @@ static void on_room(struct loop_source *source, uint32_t events)
 		walk_ask(captive, SHUNT_ASK_EDGE);
 }
 
-/* Its own queue may be as long as it was. */
-static void lengthen(struct captive *captive)
-{
-	if (captive->is_short) {
-		tcp_short_queue(captive->flow->from, false);
-		walk_ask(captive, SHUNT_ASK_GROW);
-	}
-	captive->flow->acks = captive->is_short = false;
-	captive->shorten_at = UINT64_MAX;
-}
-
-/* A captured sender whose queue never drains, so that redirection never starts. */
-static void shorten(struct captive *captive)
-{
-	captive->shorten_at = UINT64_MAX;
-	captive->is_short = true;
-	captive->flow->acks = true;
-	tcp_short_queue(captive->flow->from, true);
-	walk_ask(captive, SHUNT_ASK_SHRINK);
-}
-
-void capture_release(struct captive *captive, const char *why)
-{
-	struct shunt *s = captive->capture->capturer->shunt;
-
-	log_debug("released: the %s's socket: %s", name_of(captive), why);
-	watch_stop(captive);
-	lengthen(captive);
-	walk_end_bulk(captive);
-	shunt_evict(s, captive->side);
-	captive->is_released = true;
-	captive->is_suspended = false;
-}
-
-/* Called after every pass over a connection, for each sender. */
-static void tend(struct captive *captive)
-{
-	struct shunt *s = captive->capture->capturer->shunt;
-	const char *why;
-
-	if (!shunt_is_captured(s, captive->side))
-		return;
-	/* its bytes take the relay leg already */
-	if (shunt_wants_eviction(s, captive->side)) {
-		capture_release(captive, "it blocks now, or uses kTLS, MSG_ZEROCOPY or SO_TIMESTAMPING");
-		return;
-	}
-	watch_start(captive);
-	why = payoff_relayed(&captive->payoff, captive->flow->bytes,
-			     shunt_redirected(s, captive->side),
-			     shunt_writes_long(s, captive->side),
-			     shunt_is_corked(s, captive->side));
-	/*
-	 * A sender that writes megabytes at once may spend time on all that is left
-	 * with each call, as redis-benchmark does, which copies it: with a short queue
-	 * that was 200 calls where 10 do. And a write that does not fit is not shown to
-	 * the verdict when it goes on, so it would not get into step anyway.
-	 */
-	if (why)
-		capture_release(captive, why);
-	else if (shunt_writes_long(s, captive->side))
-		lengthen(captive);
-	else if (captive->flow->bytes >= captive->shorten_at)
-		shorten(captive);
-}
-
 static void captive_init(struct captive *captive, struct capture *capture,
 			 struct flow *flow, const struct shunt_side *side)
 {
@@ -180,8 +106,8 @@ static int prepare(struct captive *captive)
 	if (captive->is_prepared)
 		return 0;
 	captive->is_prepared = true;
-	captive->shorten_at = flow->bytes + SHORTEN_AFTER;
-	captive->payoff.relayed = flow->bytes;
+	captive->shorten_at = flow->bytes + CAPTIVE_SHORTEN_AFTER;
+	captive->payoff.relayed = captive->payoff.row_began = flow->bytes;
 	flow->pending = shunt_pending(c->shunt, captive->side);
 	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
 	return loop_add(&c->outs, &captive->room, flow->to, EPOLLOUT | EPOLLET, on_room);
@@ -210,7 +136,7 @@ static void settle(struct captive *captive, int result)
 	captive->is_suspended = result == SHUNT_UNREAD;
 	if (result == SHUNT_UNREAD) /* not before it has sent as much again */
 		*burst_of(captive->capture->pair, captive->flow) = captive->flow->bytes;
-	log_result(captive->capture->capturer, name_of(captive), result);
+	log_result(captive->capture->capturer, captive_name(captive), result);
 	if (captive->capture->capturer->one_way)
 		loop_ready(&captive->capture->pair->client.source);
 }
@@ -304,8 +230,8 @@ void capture_consider(struct pair *pair)
 	bool up = is_worth_it(pair, &pair->up), down = is_worth_it(pair, &pair->down);
 
 	if (pair->capture) {
-		tend(&pair->capture->up);
-		tend(&pair->capture->down);
+		captive_tend(&pair->capture->up);
+		captive_tend(&pair->capture->down);
 	}
 	if (!up && !down)
 		return;

@@ -111,8 +111,21 @@ bool capture_may_relay(struct pair *pair, struct flow *flow);
 
 /* The other files' parts of it. */
 
-/* capture_release - back to splice for good; @why is for the log. */
+/*
+ * capture_release - back to splice for good; @why is for the log.
+ * captive_tend - after every pass over its connection; tend.c.
+ */
 void capture_release(struct captive *captive, const char *why);
+void captive_tend(struct captive *captive);
+
+/* Relayed after the capture, it shows that the sender does not get into step. */
+#define CAPTIVE_SHORTEN_AFTER (256 * 1024)
+
+/* captive_name - for the log. */
+static inline const char *captive_name(const struct captive *captive)
+{
+	return captive->is_client ? "client" : "container";
+}
 
 /*
  * walk_ask - what only a walk over all sockets can do, to the sender or its target; walk.c.

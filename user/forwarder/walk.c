@@ -195,7 +195,7 @@ static void note(struct captive *captive, enum shunt_ask what)
 
 	if (shunt_ask(c->shunt, captive->side, what))
 		log_debug("%s the %s's socket", text_of(what),
-			  captive->is_client ? "client" : "container");
+			  captive_name(captive));
 }
 
 void walk_ask(struct captive *captive, enum shunt_ask what)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# Senders that the shunt does not pay for go back to splice for good, and `stats` counts them;
+# others stay. tests/tools/ways sends, and verifies what comes.
+
+load lib
+
+setup_file() {
+	[ "${BPF:-1}" != 0 ] || skip "built without BPF"
+	need_root
+	e2e_setup_file
+}
+setup() {
+	e2e_setup
+	netns_make
+	portshunt_start attach --netns "$ns" --child-ip 127.0.0.1 --datapath shunt \
+		--log-level debug --control "$dir/control" -p 7000
+	published 7000
+}
+teardown() { e2e_teardown; }
+teardown_file() { e2e_teardown_file; }
+
+# total KEY - that figure of all rules
+total() {
+	"$PORTSHUNT" stats --control "$dir/control" --json | grep -o '"total":{[^}]*}' |
+		grep -o "\"$1\":[0-9]*" | sed 's/.*://'
+}
+
+# send WAY DIR SIZE COUNT - see tests/tools/ways/main.c; the receiver keeps up
+send() {
+	echo "$port $1 $2 $3 $4 edge nodelay fast" | "$WAYS" --netns "$ns" --port 7000 | tee "$dir/cell"
+	grep -q 'error=none' "$dir/cell"
+}
+
+@test "bytes that are held back and released by TCP_NODELAY: released" {
+	send more-nodelay down 200 400
+	send more-nodelay up 200 400
+	[ "$(total released)" = 2 ]
+	grep -q "released: the container's socket: it holds bytes back" "$dir/portshunt.err"
+	grep -q "released: the client's socket: it holds bytes back" "$dir/portshunt.err"
+}
+
+@test "a large file under TCP_CORK: released, and not redirected any more" {
+	send sendfile-cork down 150000000 1
+	[ "$(total released)" = 1 ]
+	[ "$(total down_redirected)" -lt 75000000 ]
+	grep -q "released: the container's socket: " "$dir/portshunt.err"
+}
+
+@test "requests and answers, and bulk, are not released" {
+	send send down 10000 200
+	send send up 10000 200
+	[ "$(total captured)" -ge 2 ]
+	[ "$(total released)" = 0 ]
+	! grep released: "$dir/portshunt.err" || return 1
+}
