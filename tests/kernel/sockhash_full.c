@@ -72,8 +72,13 @@ static void test_target(void)
 	tap_ok(sent > 0 && !queued(b.own[0]), "all that was sent went there");
 	epoll = watch(b.own[0], EPOLLOUT | EPOLLET);
 	tap_edge(epoll, EPOLLOUT, "the sender's own socket is writable");
-	runs = verdict_runs(&b.verdict);
-	tap_is(RC(send(b.own[0], "x", 1, 0)), -EAGAIN, "and a send on it fails");
+	/* as soon as no late acknowledgement makes room in the target any more */
+	do {
+		runs = verdict_runs(&b.verdict);
+		n = RC(send(b.own[0], "x", 1, 0));
+		sent += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
+	tap_is(n, -EAGAIN, "and a send on it fails");
 	tap_is(verdict_runs(&b.verdict), runs + 1, "for which the program was run");
 	tap_ok(drain(b.target[1], sent) == sent, "when all has been read,");
 	wait_for(b.target[0], POLLOUT);
