@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which line of the verifier's log says why a program is refused. The logs are real ones. */
+/* Which lines of the verifier's log say why a program is refused. The logs are real ones. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +20,7 @@ static const char refused_7_3[] =
 	"57: (18) r1 = 0xffff888003f8d400       ; R1=map_ptr(map=senders,ks=8,vs=4)\n"
 	"59: (85) call bpf_map_update_elem#2\n"
 	"cannot update sockmap in this context\n"
+	"cannot pass map_type 18 into func bpf_map_update_elem#2\n"
 	"processed 58 insns (limit 1000000) max_states_per_insn 0 total_states 5 peak_states 5 mark_read 2\n"
 	"\n";
 
@@ -41,24 +42,22 @@ static const char accepted[] =
 
 static void check(const char *log, const char *expected)
 {
-	int n = -1;
-	const char *reason = verifier_reason(log, &n);
+	char reason[200];
 
-	if (!expected) {
-		assert_null(reason);
-		return;
-	}
-	assert_non_null(reason);
-	assert_int_equal(n, strlen(expected));
-	assert_memory_equal(reason, expected, (size_t)n);
+	assert_int_equal(verifier_reason(log, reason, sizeof(reason)), expected != NULL);
+	assert_string_equal(reason, expected ? expected : "");
 }
 
 static void test_reason(void **state)
 {
-	check(refused_7_3, "cannot update sockmap in this context");
+	check(refused_7_3, "cannot update sockmap in this context; "
+			   "cannot pass map_type 18 into func bpf_map_update_elem#2");
 	check(refused_6_1, "R0 !read_ok");
 	check("unknown func bpf_skc_to_tcp_sock#137\n", "unknown func bpf_skc_to_tcp_sock#137");
 	check("no line's end", "no line's end");
+	/* what was said of an earlier instruction is no reason */
+	check("arg#0 is odd\n1: (95) exit\nR0 !read_ok\n", "R0 !read_ok");
+	check("arg#0 is odd\n1: (95) exit\n", NULL);
 	/* an error that begins with a register is none of its states */
 	check("1: (79) r0 = *(u64 *)(r1 +0)\nR1 type=scalar expected=fp, pkt\n",
 	      "R1 type=scalar expected=fp, pkt");
@@ -82,7 +81,8 @@ static void test_error(void **state)
 
 	assert_int_equal(verifier_error(&err, -EINVAL, refused_7_3), -EINVAL);
 	assert_string_equal(err.text, "its programs cannot be loaded: refused by the verifier: "
-				      "cannot update sockmap in this context");
+				      "cannot update sockmap in this context; "
+				      "cannot pass map_type 18 into func bpf_map_update_elem#2");
 	assert_int_equal(verifier_error(&err, -EPERM, NULL), -EPERM);
 	assert_string_equal(err.text, "its programs cannot be loaded: operation not permitted");
 	assert_int_equal(verifier_error(&err, -E2BIG, accepted), -E2BIG);
@@ -92,7 +92,7 @@ static void test_error(void **state)
 	line[sizeof(line) - 1] = '\0';
 	verifier_error(&err, -EINVAL, line);
 	assert_true(strlen(err.text) < 256);
-	assert_string_equal(err.text + strlen(err.text) - 6, "xxx...");
+	assert_string_equal(err.text + strlen(err.text) - 3, "xxx");
 }
 
 int main(void)

@@ -2,7 +2,6 @@
 #include "datapath/verifier.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,28 +48,32 @@ static bool is_trace(const char *line)
 	       begins(line, "func#") || begins(line, "from ");
 }
 
-const char *verifier_reason(const char *log, int *ret_n)
+bool verifier_reason(const char *log, char *ret, size_t size)
 {
-	const char *last = NULL, *end;
+	size_t n = 0;
+	const char *end;
 
+	ret[0] = '\0';
 	for (; *log; log = *end ? end + 1 : end) {
 		end = log + strcspn(log, "\n");
 		if (end == log || is_statistics(log))
 			continue;
-		last = log;
-		*ret_n = (int)(end - log);
+		if (is_trace(log))
+			n = 0;
+		else if (n < size)
+			n += (size_t)snprintf(ret + n, size - n, "%s%.*s", n ? "; " : "",
+					      (int)(end - log), log);
+		ret[n < size ? n : size - 1] = '\0';
 	}
-	/* a program that is not refused ends with a trace */
-	return last && !is_trace(last) ? last : NULL;
+	return ret[0];
 }
 
 int verifier_error(struct error *err, int r, const char *log)
 {
-	int n = 0;
-	const char *reason = log ? verifier_reason(log, &n) : NULL;
+	char reason[REASON_MAX];
 
-	if (!reason)
+	if (!log || !verifier_reason(log, reason, sizeof(reason)))
 		return error_errno(err, r, "its programs cannot be loaded");
-	return error_set(err, r, "its programs cannot be loaded: refused by the verifier: %.*s%s",
-			 n < REASON_MAX ? n : REASON_MAX, reason, n > REASON_MAX ? "..." : "");
+	return error_set(err, r, "its programs cannot be loaded: refused by the verifier: %s",
+			 reason);
 }

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/error.h"
 
 /* The longest log that kernels accept: one that is cut is an error before Linux 6.4. */
@@ -14,11 +17,12 @@
 void verifier_log_debug(const char *log);
 
 /*
- * verifier_reason - find the line of @log that says what is wrong.
- * Returns where it begins, with @ret_n set to its length, or NULL when the log
- * has none: nothing got as far as the verifier.
+ * verifier_reason - find the lines of @log that say what is wrong: those after
+ * the last instruction that was verified.
+ * Returns true with @ret set to them, joined by "; " and cut to @size, or false
+ * when there are none: nothing got as far as the verifier, or was refused by it.
  */
-const char *verifier_reason(const char *log, int *ret_n);
+bool verifier_reason(const char *log, char *ret, size_t size);
 
 /*
  * verifier_error - set @err to why programs cannot be loaded, so that it reads
