@@ -47,6 +47,12 @@ KERNEL_TESTS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/
 	fionread \
 	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh \
 	tests/kernels/debian_*.bats)) tests/kernels/log.sh
+# A server's bytes are checked by NAME.bats, its rate is measured by rate/NAME.bash, where there are
+# such files; the summary names what could not be measured.
+SERVER_GROUPS := $(sort $(basename $(notdir $(wildcard tests/servers/*.bats tests/servers/rate/*.bash))))
+SERVERS ?= $(SERVER_GROUPS)
+SERVER_TESTS = $(wildcard $(SERVERS:%=tests/servers/%.bats))
+SERVER_RATES = $(wildcard $(SERVERS:%=tests/servers/rate/%.bash))
 # Names that other programs start it under: user/main.c.
 DROP_INS := docker-proxy rootlessport
 MAN := $(patsubst user/man/%.scd,$(O)/man/%.gz,$(wildcard user/man/*.scd))
@@ -126,8 +132,8 @@ demo: ## publish a web page of a fresh namespace and fetch it
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PORTSHUNT=$(abspath $(O))/portshunt bash tests/tools/demo.sh
 
-check-servers: ## run nginx, redis and PostgreSQL behind each datapath, DATAPATHS="splice sockmap shunt auto"
-	@tests/tools/deps.sh build run test servers
+check-servers: ## real servers behind each datapath: their bytes, and their rate; SERVERS="nginx redis"
+	@tests/tools/deps.sh build run test $(patsubst %,server-%,$(SERVERS))
 	@$(MAKE) --no-print-directory -j$(JOBS) run-servers
 
 check-docker: ## docker-proxy with Debian's dockerd, and beside the original
@@ -151,11 +157,14 @@ check-kernels: ## what depends on the kernel, in qemu, KERNELS="6.1 6.12 newest"
 	@$(MAKE) --no-print-directory -j$(JOBS) run-kernels
 
 run-check: $(TWIN) $(WAYS) $(ASKER) $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ)
-run-servers: TESTS := $(wildcard tests/servers/*.bats)
+run-servers: TESTS = $(SERVER_TESTS) $(SERVER_RATES) $(if $(SERVER_RATES),tests/servers/rate_summary.sh)
+run-servers: export GROUPS_WANTED = $(basename $(notdir $(SERVER_RATES)))
+run-servers: export TEST_TIMEOUT ?= 1800
 run-docker: TESTS := $(wildcard tests/docker/*.bats)
 run-podman: TESTS := $(wildcard tests/podman/*.bats)
 # these are asked for by name: where none of a file's tests can run it has failed
-run-servers run-docker run-podman run-soak: export NONE_WHOLE := 1
+run-docker run-podman run-soak: export NONE_WHOLE := 1
+run-servers: export NONE_WHOLE := $(if $(filter command environment,$(origin SERVERS)),1)
 run-soak: TESTS := $(wildcard tests/soak/*.bats) tests/e2e/control_churn.bats
 run-soak: export CONTROL_CHURN ?= 10000
 run-soak: export TEST_TIMEOUT ?= 3600
@@ -171,7 +180,7 @@ run-kernels: RUN := tests/kernels/all.sh
 run-kernels: export JOBS := $(JOBS)
 
 RUNS := run-check run-servers run-docker run-podman run-soak run-ways run-kernels
-RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,docker,podman,soak}/*' \
+RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,check,servers,servers/rate,docker,podman,soak}/*' \
 	--rules 'par=**' --exec tests/tools/run-test.sh
 $(RUNS): export PORTSHUNT = $(abspath $(O))/portshunt
 $(RUNS): export PEER = $(abspath $(O))/tests/peer
@@ -232,6 +241,8 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z_.-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t24
 	@echo "Variables: V=1 O=DIR SAN=address,undefined STRICT=1 JOBS=N PREFIX DESTDIR FUZZ_SECONDS"
+	@echo "check-servers: SERVERS=\"$(SERVER_GROUPS)\""
+	@echo "        LOADS=REGEX ROUNDS=3 MOST=9 RATE_WAYS=\"native splice shunt auto\""
 	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
 
 FORCE:

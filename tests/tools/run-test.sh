@@ -18,6 +18,7 @@ run_test() {
 	case $1 in
 	*.bats) $limit bats --tap "$1" ;;
 	*.sh) $limit bash "$1" ;;
+	tests/servers/rate/*) $limit bash tests/servers/rate.sh "$1" ;;
 	*/fuzz/*) $limit "$1" tests/fuzz/corpus/"${1##*/}"/* ;;
 	/*) $limit "$1" ;;
 	*) $limit "./$1" ;;
