@@ -8,7 +8,7 @@
 #include "ways.h"
 
 /* A cell that is far slower than it should be need not have all of its messages. */
-#define ENOUGH_NS 1500000000u
+#define ENOUGH_NS 600000000u
 
 /* How often a slow receiver looks at each byte. */
 #define SLOW_ROUNDS 40
