@@ -276,6 +276,11 @@ for my $way (@ways) {
 		push @faults, "$cell->{text}: $fault" if $fault;
 		push @shares, of($cell, 'shunt', 'share');
 	}
+	# io_uring may be switched off
+	if (!grep { !errors($_, 'native') } @mine) {
+		tap(1, "$way # SKIP natively: " . (errors($mine[0], 'native'))[0]);
+		next;
+	}
 	my ($best) = sort { $b <=> $a } @shares;
 	push @faults, sprintf 'the shunt was not in use: at most %.0f %% was redirected', $best
 		if !$never{$way} && $best < $LEAST_SHARE && !$ENV{ONLY};
