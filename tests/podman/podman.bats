@@ -141,6 +141,7 @@ bridges() {
 	networks=one
 	podman_ask network create one >"$dir/podman.out" 2>&1 || {
 		cat "$dir/podman.out"
+		: >"$pod/containers.conf" # podman has to tidy up, too
 		! grep -q 'cni support is not enabled' "$dir/podman.out" ||
 			skip "gone: $(podman --version) is built without CNI"
 		return 1

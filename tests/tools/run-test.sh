@@ -50,7 +50,9 @@ filter() {
 			sub(/# */, "- STRICT forbids: ")
 		} else if (none_whole && skipped == planned) {
 			sub(/^(not )?ok/, "not ok")
-			sub(/# */, "- nothing was tested, all " planned " are skipped: ")
+			match($0, / *# *[Ss][Kk][Ii][Pp][^#]*$/)
+			$0 = substr($0, 1, RSTART - 1) " - nothing was tested, all " planned \
+				" are skipped: " reason
 		}
 	}
 	/^(not )?ok/ {
