@@ -183,6 +183,11 @@ static int start(const char *argv0, struct proxy *p, int status_fd, struct error
 	int r = check(p, err);
 
 	config_init(&options);
+	/*
+	 * One of these runs for each port, and the shunt takes 3 MB of the kernel's
+	 * memory and a second process each time. auto is for who asks for it.
+	 */
+	options.datapath = DATAPATH_SPLICE;
 	if (r >= 0)
 		r = check_rootless(argv0, p, err);
 	if (r >= 0)

@@ -187,10 +187,18 @@ static bool capture(struct captive *captive)
 	return r != -EAGAIN;
 }
 
-static bool is_taken(struct capture *capture, const struct captive *captive)
+/* The sender of @flow; NULL: nothing was ever worth a capture. */
+static struct captive *captive_of(const struct pair *pair, const struct flow *flow)
 {
-	return capture && (captive->is_awaited ||
-			   shunt_is_captured(capture->capturer->shunt, captive->side));
+	if (!pair->capture)
+		return NULL;
+	return flow == &pair->up ? &pair->capture->up : &pair->capture->down;
+}
+
+static bool is_taken(const struct captive *captive)
+{
+	return captive && (captive->is_awaited ||
+			   shunt_is_captured(captive->capture->capturer->shunt, captive->side));
 }
 
 /* Is there nothing for the sender of @flow, here or unread in its socket? See capture_may_relay(). */
@@ -201,8 +209,7 @@ static bool is_drained(struct pair *pair, const struct flow *flow)
 	bool back_ended = up ? pair->down_ended : pair->up_ended;
 
 	return (back_ended || !back->readable) && flow_is_empty(back) &&
-	       tcp_unacknowledged(flow->from) == 0 &&
-	       !is_taken(pair->capture, up ? &pair->capture->down : &pair->capture->up);
+	       tcp_unacknowledged(flow->from) == 0 && !is_taken(captive_of(pair, back));
 }
 
 /*
@@ -211,13 +218,13 @@ static bool is_drained(struct pair *pair, const struct flow *flow)
  */
 static bool is_worth_it(struct pair *pair, const struct flow *flow)
 {
+	const struct captive *captive = captive_of(pair, flow);
 	bool up = flow == &pair->up;
-	const struct captive *captive = up ? &pair->capture->up : &pair->capture->down;
 
 	if (up ? pair->up_ended : pair->down_ended)
 		return false;
 	if ((up ? pair->up_tried : pair->down_tried) &&
-	    !(pair->capture && captive->is_suspended))
+	    !(captive && captive->is_suspended))
 		return false;
 	if (!pair->forwarder->capturer.one_way)
 		return flow->bytes >= BUSY_BYTES || flow->reads >= BUSY_READS;
@@ -235,8 +242,6 @@ void capture_consider(struct pair *pair)
 	}
 	if (!up && !down)
 		return;
-	pair->up_tried |= up;
-	pair->down_tried |= down;
 	if (!pair->capture)
 		pair->capture = capture_new(pair);
 	if (!pair->capture) {
@@ -245,7 +250,6 @@ void capture_consider(struct pair *pair)
 	}
 	if (up)
 		pair->up_tried = capture(&pair->capture->up);
-	/* where one direction at a time may be, the other one is by now */
 	if (down && !(up && pair->forwarder->capturer.one_way))
 		pair->down_tried = capture(&pair->capture->down);
 }
@@ -259,21 +263,17 @@ static void suspend(struct captive *captive)
 
 bool capture_may_relay(struct pair *pair, struct flow *flow)
 {
-	bool up = flow == &pair->up;
-	const struct flow *other;
+	const struct flow *other = flow == &pair->up ? &pair->down : &pair->up;
 	struct captive *captive;
 
 	if (!pair->forwarder->capturer.one_way || (!flow->readable && flow_is_empty(flow)))
 		return true;
 	/* the other direction is no longer the only one */
-	other = up ? &pair->down : &pair->up;
 	*burst_of(pair, other) = other->bytes;
-	if (!pair->capture)
-		return true;
-	captive = up ? &pair->capture->down : &pair->capture->up;
-	if (captive->is_awaited)
+	captive = captive_of(pair, other);
+	if (captive && captive->is_awaited)
 		return false;
-	if (is_taken(pair->capture, captive))
+	if (is_taken(captive))
 		suspend(captive);
 	return true;
 }
