@@ -86,18 +86,19 @@ static void test_small_share(void **state)
 
 	/* a slow receiver: most is relayed, and that is no reason */
 	for (uint64_t i = 1; i <= 100; i++)
-		assert_null(payoff_relayed(&p, i * 8 * MIB, i * MIB, false, false));
-	assert_null(payoff_relayed(&p, 807 * MIB, 100 * MIB, false, false));
-	assert_non_null(strstr(payoff_relayed(&p, 808 * MIB, 100 * MIB, false, false),
+		assert_null(payoff_relayed(&p, i * 32 * MIB, i * 4 * MIB, false, false));
+	assert_null(payoff_relayed(&p, 3231 * (uint64_t)MIB, 400 * MIB, false, false));
+	assert_non_null(strstr(payoff_relayed(&p, 3232 * (uint64_t)MIB, 400 * MIB, false, false),
 			       "nearly all of its bytes are relayed"));
 }
 
 static void test_counts_from_the_capture(void **state)
 {
-	struct payoff p = { .relayed = 1000 * (uint64_t)MIB };
+	struct payoff p = { 0 };
 
-	assert_null(payoff_relayed(&p, 1007 * (uint64_t)MIB, 0, false, false));
-	assert_non_null(payoff_relayed(&p, 1008 * (uint64_t)MIB, 0, false, false));
+	payoff_begin(&p, 1000 * (uint64_t)MIB, 0);
+	assert_null(payoff_relayed(&p, 1031 * (uint64_t)MIB, 0, false, false));
+	assert_non_null(payoff_relayed(&p, 1032 * (uint64_t)MIB, 0, false, false));
 }
 
 static void test_corked(void **state)

@@ -107,7 +107,6 @@ static int prepare(struct captive *captive)
 		return 0;
 	captive->is_prepared = true;
 	captive->shorten_at = flow->bytes + CAPTIVE_SHORTEN_AFTER;
-	captive->payoff.relayed = captive->payoff.row_began = flow->bytes;
 	flow->pending = shunt_pending(c->shunt, captive->side);
 	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
 	return loop_add(&c->outs, &captive->room, flow->to, EPOLLOUT | EPOLLET, on_room);
@@ -128,12 +127,21 @@ static struct captive *find_awaited(struct capturer *c, uint64_t flow_id)
 	return NULL;
 }
 
+/* What is relayed while the sender is plain TCP says nothing of the shunt. */
+static void begin_payoff(struct captive *captive)
+{
+	struct shunt *s = captive->capture->capturer->shunt;
+
+	payoff_begin(&captive->payoff, captive->flow->bytes, shunt_redirected(s, captive->side));
+}
+
 /* A capture is over, and what waited for that goes on. */
 static void settle(struct captive *captive, int result)
 {
 	LIST_REMOVE(captive, awaiting);
 	captive->is_awaited = false;
 	captive->is_suspended = result == SHUNT_UNREAD;
+	begin_payoff(captive);
 	if (result == SHUNT_UNREAD) /* not before it has sent as much again */
 		*burst_of(captive->capture->pair, captive->flow) = captive->flow->bytes;
 	log_result(captive->capture->capturer, captive_name(captive), result);

@@ -5,7 +5,7 @@
 
 /* A share is judged by this many bytes. */
 #define WINDOW (4 << 20)
-#define LARGE_WINDOW (8 << 20)
+#define LARGE_WINDOW (32 << 20)
 
 /* Relayed in a row from a sender that corks. */
 #define CORKED_BYTES (256 << 10)
@@ -23,6 +23,12 @@
 
 /* In a row, each of some milliseconds. One alone may be a tick between two writes. */
 #define STALLS_MAX 3
+
+void payoff_begin(struct payoff *p, uint64_t relayed, uint64_t redirected)
+{
+	p->relayed = p->row_began = relayed;
+	p->redirected = p->last_redirected = redirected;
+}
 
 const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick)
 {

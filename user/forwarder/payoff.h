@@ -41,6 +41,9 @@ struct payoff_tick {
 	enum payoff_queue queue;
 };
 
+/* payoff_begin - the sender is captured, again perhaps; the numbers are those of payoff_relayed(). */
+void payoff_begin(struct payoff *p, uint64_t relayed, uint64_t redirected);
+
 /*
  * payoff_tick - after each tick in which bytes were redirected, and the first
  * one after them.

@@ -7,7 +7,7 @@
  *
  * A server in the network namespace NETNS listens on 127.0.0.1:PORT, a client
  * here connects to 127.0.0.1:HOST_PORT. Each round is a request with a body,
- * and an answer, mostly small, some of 300 kB, some of 2 MB. Both sockets are
+ * and an answer, mostly small, some of 300 kB, of 2 MB and of 20 MB. Both sockets are
  * non-blocking. At each end a second thread peeks and asks in a loop, while the
  * first one reads nothing: what could be peeked at before must be contained in
  * the answer. Prints "END ASKED WRONG" for each end; fails when a byte is wrong,
@@ -36,6 +36,7 @@
 
 #define PIECE 65536
 #define CYCLE 251
+#define BULK 20000000
 
 struct end {
 	const char *name;
@@ -170,6 +171,10 @@ static void request(struct end *e, unsigned long rounds)
 		struct request request = { .up = some_size(&seed) };
 
 		request.down = some_size(&seed);
+		if (rounds % 500 == 100)
+			request.up = BULK;
+		if (rounds % 500 == 300)
+			request.down = BULK;
 		put(e, sizeof(request), &request);
 		put(e, request.up, NULL);
 		get(e, request.down, NULL);
