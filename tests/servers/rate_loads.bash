@@ -100,13 +100,14 @@ redis_rate() {
 	IFS=, read -r _ rate _ _ _ _ p99 pause < <(sed -n '2s/"//gp' "$dir/out")
 }
 
-# pgbench_rate PORT ARG... - transactions of an initialised database.
+# pgbench_rate PORT N ARG... - N transactions of each client, in an initialised database. Not for a
+# time: it includes the connects, so that on a busy machine nothing is left of it.
 pgbench_rate() {
 	local log=$dir/pgbench
 
 	at "$1" || return
 	rm -f "$log".*
-	tool pgbench -h 127.0.0.1 -p "$port" -n -T 1 -l --log-prefix="$log" "${@:2}" || return
+	tool pgbench -h 127.0.0.1 -p "$port" -n -t "$2" -l --log-prefix="$log" "${@:3}" || return
 	if ! grep -q '^number of failed transactions: 0 ' "$dir/out"; then
 		why="pgbench: $(grep failed "$dir/out")"
 		return 1

@@ -39,12 +39,12 @@ copy_in() {
 }
 
 loads() {
-	cell "pgbench -S, 1 client" pgbench_rate 5432 -S -c 1
-	cell "pgbench -S, 8 clients" pgbench_rate 5432 -S -c 8
-	cell "pgbench -S, 50 clients" pgbench_rate 5432 -S -c 50
-	cell "pgbench -S -M prepared, 8 clients" pgbench_rate 5432 -S -M prepared -c 8
-	cell "pgbench -S -M prepared, 50 clients" pgbench_rate 5432 -S -M prepared -c 50
-	cell "pgbench, 8 clients" pgbench_rate 5432 -c 8
+	cell "pgbench -S, 1 client" pgbench_rate 5432 8000 -S -c 1
+	cell "pgbench -S, 8 clients" pgbench_rate 5432 5000 -S -c 8
+	cell "pgbench -S, 50 clients" pgbench_rate 5432 800 -S -c 50
+	cell "pgbench -S -M prepared, 8 clients" pgbench_rate 5432 6000 -S -M prepared -c 8
+	cell "pgbench -S -M prepared, 50 clients" pgbench_rate 5432 900 -S -M prepared -c 50
+	cell "pgbench, 8 clients" pgbench_rate 5432 300 -c 8
 	cell "COPY out" copy_out
 	cell "COPY in" copy_in
 }
