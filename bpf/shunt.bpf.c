@@ -28,7 +28,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SEND_SHUTDOWN 2
 #define SOL_TCP 6
 #define TCP_NOTSENT_LOWAT 25
-#define TCP_NAGLE_CORK 2 /* net/tcp.h */
 #define SOCK_SNDBUF_LOCK 1
 #define SOCK_NOSPACE 2
 
@@ -86,7 +85,7 @@ int shunt_verdict(struct sk_msg_md *msg)
 	}
 	if (msg->size > LONG_WRITE && !flow->long_writes)
 		flow->long_writes = 1;
-	corked = !!(BPF_CORE_READ_BITFIELD(s, nonagle) & TCP_NAGLE_CORK);
+	corked = is_corked(s);
 	if (flow->corked != corked)
 		flow->corked = corked;
 	/* a FIN has a number, too: once it is read from R, S would be in step */

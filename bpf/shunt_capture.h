@@ -207,6 +207,8 @@ int shunt_capture(struct __sk_buff *skb)
 		r = SHUNT_UNSUITABLE;
 	else if (is_blocking((struct sock *)s))
 		r = SHUNT_BLOCKING;
+	else if (is_corked(s))
+		r = SHUNT_CORKED;
 	else if (flow->only_drained && s->rcv_nxt != s->copied_seq)
 		r = SHUNT_UNREAD;
 	else

@@ -4,6 +4,7 @@
 
 #include "vmlinux/vmlinux.h"
 
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 #include "shunt_abi.h"
@@ -62,6 +63,13 @@ struct {
 static __always_inline int is_blocking(struct sock *sk)
 {
 	return !(sk->sk_socket->file->f_flags & O_NONBLOCK);
+}
+
+#define TCP_NAGLE_CORK 2 /* net/tcp.h */
+
+static __always_inline int is_corked(struct tcp_sock *s)
+{
+	return !!(BPF_CORE_READ_BITFIELD(s, nonagle) & TCP_NAGLE_CORK);
 }
 
 /*

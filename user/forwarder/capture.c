@@ -36,7 +36,7 @@ static void log_result(struct capturer *c, const char *who, int result)
 		log_debug("captured: the %s's socket", who);
 	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
 	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING || result == SHUNT_UNREAD ||
-	    result == SHUNT_ENDING || result == -EOPNOTSUPP)
+	    result == SHUNT_CORKED || result == SHUNT_ENDING || result == -EOPNOTSUPP)
 		return;
 	if (!log_allowed(&c->limit))
 		return;
@@ -59,7 +59,8 @@ static void on_room(struct loop_source *source, uint32_t events)
 	struct captive *captive =
 		(void *)((char *)source - offsetof(struct captive, room));
 
-	if (captive->was_watched && captive->flow->writable && (events & EPOLLOUT) &&
+	if (captive->was_watched && !captive->is_released && captive->flow->writable &&
+	    (events & EPOLLOUT) &&
 	    !(events & (EPOLLERR | EPOLLHUP)))
 		walk_ask(captive, SHUNT_ASK_EDGE);
 }
@@ -135,15 +136,33 @@ static void begin_payoff(struct captive *captive)
 	payoff_begin(&captive->payoff, captive->flow->bytes, shunt_redirected(s, captive->side));
 }
 
+/*
+ * A sender that corks may do so only while it answers a request; in a long
+ * transfer it is asked less and less often.
+ */
+static void try_later(struct captive *captive, bool is_corked)
+{
+	struct flow *flow = captive->flow;
+
+	captive->is_suspended = true;
+	*burst_of(captive->capture->pair, flow) = flow->bytes;
+	if (!is_corked)
+		return;
+	captive->next_bytes = 2 * flow->bytes;
+	captive->next_reads = 2 * flow->reads;
+	walk_end_bulk(captive);
+}
+
 /* A capture is over, and what waited for that goes on. */
 static void settle(struct captive *captive, int result)
 {
 	LIST_REMOVE(captive, awaiting);
 	captive->is_awaited = false;
-	captive->is_suspended = result == SHUNT_UNREAD;
+	if (result == SHUNT_UNREAD || result == SHUNT_CORKED)
+		try_later(captive, result == SHUNT_CORKED);
+	else if (result != SHUNT_CAPTURED)
+		walk_end_bulk(captive);
 	begin_payoff(captive);
-	if (result == SHUNT_UNREAD) /* not before it has sent as much again */
-		*burst_of(captive->capture->pair, captive->flow) = captive->flow->bytes;
 	log_result(captive->capture->capturer, captive_name(captive), result);
 	if (captive->capture->capturer->one_way)
 		loop_ready(&captive->capture->pair->client.source);
@@ -234,10 +253,13 @@ static bool is_worth_it(struct pair *pair, const struct flow *flow)
 	if ((up ? pair->up_tried : pair->down_tried) &&
 	    !(captive && captive->is_suspended))
 		return false;
-	if (!pair->forwarder->capturer.one_way)
-		return flow->bytes >= BUSY_BYTES || flow->reads >= BUSY_READS;
-	return flow->bytes - *burst_of(pair, flow) >= BUSY_BYTES &&
-	       is_drained(pair, flow);
+	if (pair->forwarder->capturer.one_way)
+		return flow->bytes - *burst_of(pair, flow) >= BUSY_BYTES &&
+		       (!captive || flow->bytes >= captive->next_bytes) &&
+		       is_drained(pair, flow);
+	if (captive && captive->is_suspended)
+		return flow->bytes >= captive->next_bytes || flow->reads >= captive->next_reads;
+	return flow->bytes >= BUSY_BYTES || flow->reads >= BUSY_READS;
 }
 
 void capture_consider(struct pair *pair)

@@ -27,7 +27,7 @@ struct captive {
 	bool is_client;
 	bool is_prepared;
 	bool is_awaited;	 /* its capture is under way: in capturer->awaited */
-	bool is_suspended;	 /* captured once, and plain TCP until it sends in bulk again */
+	bool is_suspended;	 /* plain TCP, and to be captured (again) when it has sent more */
 	bool is_released;	 /* plain TCP for good: the shunt does not pay for it */
 	bool is_watched;
 	bool was_watched;	 /* once: something may have been redirected */
@@ -36,6 +36,8 @@ struct captive {
 	uint8_t quiet;		 /* ticks without a redirected byte */
 	uint32_t seen_messages, seen_answers; /* at the last tick */
 	uint64_t seen;		 /* redirected bytes at the last tick */
+	uint32_t next_reads;	 /* suspended: to be tried again when it has sent so much */
+	uint64_t next_bytes;
 	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */
 	struct payoff payoff;
 	struct loop_source room; /* in the target, watched in capturer->outs */
