@@ -15,7 +15,7 @@ KERNELS=${KERNELS:-6.1 6.12 newest}
 [ -z "${KERNEL_DEB:-}" ] || KERNELS=given
 logs=${O:-build}/kernels
 mkdir -p "$logs"
-passed=0 failed=0 summary=()
+passed=0 failed=0 result=0 summary=()
 declare -A running=()
 
 # count KERNEL STATUS - adds what its log says to the sums, and a line to the summary.
@@ -60,6 +60,7 @@ ended() {
 	echo "--- kernel $kernel"
 	cat "$logs/$kernel.log"
 	count "$kernel" $status
+	[ $status = 0 ] || result=1
 }
 
 tests=("$@") fetched=()
@@ -68,7 +69,7 @@ for kernel in $KERNELS; do
 		fetched+=("$kernel")
 	else
 		summary+=("$(tail -n 1 "$logs/$kernel.log")")
-		failed=$((failed + 1))
+		failed=$((failed + 1)) result=1
 	fi
 done
 for kernel in "${fetched[@]}"; do
@@ -79,4 +80,4 @@ while [ ${#running[@]} -gt 0 ]; do
 	ended
 done
 printf '%s\n' "${summary[@]}" "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+exit $result
