@@ -134,6 +134,47 @@ static void test_shrink(struct shunt *shunt)
 }
 
 /* R has read the FIN, so the numbers are equal; T is not yet shut down. */
+/* A corked sender keeps a part of a segment, and its queue is never empty. */
+static void test_corked(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	set_option(C(&b), IPPROTO_TCP, TCP_CORK, 1);
+	tap_is(capture_server(&b), SHUNT_CORKED, "a sender that corks is not captured");
+	set_option(C(&b), IPPROTO_TCP, TCP_CORK, 0);
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "one that corks no longer is");
+	say(C(&b), "redirected");
+	tap_ok(waits_for(D(&b), "redirected") && !shunt_is_corked(shunt, &b.pair.down),
+	       "and redirected");
+	set_option(C(&b), IPPROTO_TCP, TCP_CORK, 1);
+	say(C(&b), "again");
+	tap_ok(waits_for(D(&b), "again") && shunt_is_corked(shunt, &b.pair.down),
+	       "what it does later is seen");
+	tap_is(shunt_messages(shunt, &b.pair.down), 2, "two messages were redirected");
+	end(&b);
+}
+
+/* Where FIONREAD is wrong on a captured socket with unread bytes. */
+static void test_unread(struct shunt *shunt)
+{
+	struct bench b;
+
+	begin(&b, shunt, 0);
+	set_nonblock(C(&b), true);
+	shunt_only_drained(shunt, &b.pair.down);
+	say(B(&b), "unread");
+	wait_for(C(&b), POLLIN);
+	tap_is(capture_server(&b), SHUNT_UNREAD, "a sender with unread bytes is not captured");
+	tap_ok(waits_for(C(&b), "unread"), "it reads them");
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "one without is");
+	shunt_evict(shunt, &b.pair.down);
+	tap_ok(!shunt_is_captured(shunt, &b.pair.down), "it is plain TCP at once");
+	tap_is(capture_server(&b), SHUNT_CAPTURED, "and can be captured again");
+	end(&b);
+}
+
 static void test_shut_down(struct shunt *shunt)
 {
 	struct bench b;
@@ -279,6 +320,8 @@ int main(void)
 	test_shrink(shunt);
 	test_long_writes(shunt);
 	test_shut_down(shunt);
+	test_corked(shunt);
+	test_unread(shunt);
 	test_turned(shunt);
 	test_blocking_recv(shunt);
 	shunt_close(shunt);

@@ -158,6 +158,7 @@ static void settle(struct captive *captive, int result)
 {
 	LIST_REMOVE(captive, awaiting);
 	captive->is_awaited = false;
+	captive->was_captured |= result == SHUNT_CAPTURED;
 	if (result == SHUNT_UNREAD || result == SHUNT_CORKED)
 		try_later(captive, result == SHUNT_CORKED);
 	else if (result != SHUNT_CAPTURED)

@@ -52,7 +52,7 @@ static void count_capture(struct forwarder_counts *to, const struct pair *pair, 
 		captive = up ? &pair->capture->up : &pair->capture->down;
 	if (captive && captive->is_released)
 		to->released++;
-	else if (captive && (captive->is_suspended ||
+	else if (captive && ((captive->is_suspended && captive->was_captured) ||
 			     shunt_is_captured(pair->forwarder->capturer.shunt, side)))
 		to->captured++;
 	else
