@@ -185,7 +185,7 @@ RUN = prove -j$(JOBS) --timer --failures --comments --rules 'seq=tests/{e2e,chec
 $(RUNS): export PORTSHUNT = $(abspath $(O))/portshunt
 $(RUNS): export PEER = $(abspath $(O))/tests/peer
 $(RUNS): export TWIN = $(abspath $(O))/tests/twin
-$(RUNS): export WAYS = $(abspath $(O))/tests/ways
+$(RUNS): export WAYS_TOOL = $(abspath $(O))/tests/ways
 $(RUNS): export ASKER = $(abspath $(O))/tests/asker
 $(RUNS): export O := $(O)
 $(RUNS): export STRICT := $(STRICT)

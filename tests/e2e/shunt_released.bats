@@ -27,7 +27,7 @@ total() {
 
 # send WAY DIR SIZE COUNT - see tests/tools/ways/main.c; the receiver keeps up
 send() {
-	echo "$port $1 $2 $3 $4 edge nodelay fast" | "$WAYS" --netns "$ns" --port 7000 | tee "$dir/cell"
+	echo "$port $1 $2 $3 $4 edge nodelay fast" | "$WAYS_TOOL" --netns "$ns" --port 7000 | tee "$dir/cell"
 	grep -q 'error=none' "$dir/cell"
 }
 

@@ -35,7 +35,7 @@ finish() {
 BATS_TEST_NUMBER=1 failed=0
 need_root
 [ "${BPF:-1}" != 0 ] || skip "built without BPF"
-WAYS=$(realpath "${WAYS:-build/tests/ways}")
+WAYS_TOOL=$(realpath "${WAYS_TOOL:-build/tests/ways}")
 e2e_setup_file
 e2e_setup
 hurry -15
@@ -44,5 +44,5 @@ netns_make
 attach splice || exit
 splice_port=$port splice_pid=$portshunt_pid
 attach shunt || exit
-perl tests/tools/ways.pl "$WAYS" "$ns" 7000 "$splice_port" "$port" \
+perl tests/tools/ways.pl "$WAYS_TOOL" "$ns" 7000 "$splice_port" "$port" \
 	"$PORTSHUNT stats --control $dir/shunt --json" || failed=1

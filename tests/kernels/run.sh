@@ -65,7 +65,7 @@ tests_for_kernel() {
 settings() {
 	local name
 
-	for name in $(compgen -e | grep -xE 'PORTSHUNT|PEER|TWIN|WAYS|ASKER|O|STRICT|SAN|V|BPF'); do
+	for name in $(compgen -e | grep -xE 'PORTSHUNT|PEER|TWIN|WAYS_TOOL|ASKER|O|STRICT|SAN|V|BPF'); do
 		printf 'export %s=%q\n' "$name" "${!name}"
 	done
 	printf 'root=%q\n' "$PWD"
