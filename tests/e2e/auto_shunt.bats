@@ -57,13 +57,13 @@ stat_of() {
 		grep -o "\"$2\":[0-9]*" | sed 's/.*://'
 }
 
-# bulk CONTAINER_PORT SENDER READER - 20 MB from one of server and client to the other
+# bulk CONTAINER_PORT SENDER READER - 100 MB from one of server and client to the other
 bulk() {
 	local -A mode=([$2]="source --epoll" [$3]="sink --epoll")
 
-	peer_start server server ${mode[server]} --bytes 20m --netns "$ns" --port "$1"
+	peer_start server server ${mode[server]} --bytes 100m --netns "$ns" --port "$1"
 	published "$1"
-	peer_start client client ${mode[client]} --bytes 20m 127.0.0.1 "$port"
+	peer_start client client ${mode[client]} --bytes 100m 127.0.0.1 "$port"
 	for name in client server; do
 		peer_wait $name
 		[ "$status" = 0 ]

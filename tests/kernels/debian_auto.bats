@@ -47,13 +47,13 @@ transactions() {
 	[ "$status" = 0 ]
 }
 
-# one_way CONTAINER_PORT WRITER IO READER IO - 8 MB from the one, a side, to the other
+# one_way CONTAINER_PORT WRITER IO READER IO - 64 MB from the one, a side, to the other
 one_way() {
 	local -A mode=([$2]="source $3" [$4]="sink $5")
 
-	peer_start server server ${mode[server]} --bytes 8m --netns "$ns" --port "$1"
+	peer_start server server ${mode[server]} --bytes 64m --netns "$ns" --port "$1"
 	published "$1"
-	peer_start client client ${mode[client]} --bytes 8m 127.0.0.1 "$port"
+	peer_start client client ${mode[client]} --bytes 64m 127.0.0.1 "$port"
 	for name in client server; do
 		peer_wait $name
 		[ "$status" = 0 ]
