@@ -169,12 +169,13 @@ in_host() {
 
 # record DIR OPTION... - runs all cases, with PATIENCE unless an OPTION says how much.
 record() {
-	local out=$1
+	local out=$1 began=$SECONDS
 
 	shift
 	mkdir "$out"
 	in_host "$TWIN" --netns "$inside" --out "$out" --port 7000 --host-port 8000 --jobs "$JOBS" \
 		--families "$families" --patience $((5000 * ${PATIENCE:-1})) "${only[@]}" "$@"
+	echo "# ${out##*/}: $((SECONDS - began)) s"
 }
 
 # difference WAY FILE - the lines that differ in a record, with | in between. That a receiver

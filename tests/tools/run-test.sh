@@ -9,11 +9,11 @@
 # With NONE_WHOLE=1 a file of which every test is skipped has failed in any case: who asks for
 # the tests with dockerd must not read PASS where there is no dockerd.
 # What is skipped is said in a comment, a line for each reason.
-# TEST_TIMEOUT is the number of seconds that one file may take.
+# TEST_TIMEOUT is the number of seconds that one file may take; without it 600, PATIENCE times.
 set -uo pipefail
 
 run_test() {
-	local limit="timeout --foreground -k 10 ${TEST_TIMEOUT:-600}"
+	local limit="timeout --foreground -k 10 ${TEST_TIMEOUT:-$((600 * ${PATIENCE:-1}))}"
 
 	case $1 in
 	*.bats) $limit bats --tap "$1" ;;

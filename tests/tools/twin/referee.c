@@ -173,6 +173,8 @@ void referee_run(const struct setup *setup, const struct job *job, unsigned int 
 	struct end ends[2];
 	pid_t pid[2];
 
+	/* it waits for both ends by itself; should it hang all the same, one case fails, not all */
+	alarm((unsigned int)setup->patience_ms / 1000 * 4 + 60);
 	socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, steps);
 	for (int i = 0; i < 2; i++)
 		ends[i] = (struct end){
