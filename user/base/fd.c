@@ -119,17 +119,21 @@ static int compare(const void *a, const void *b)
 
 void fd_close_all_but(int *keep, size_t n)
 {
-	unsigned int from = 0;
+	unsigned int from = 0, standard = 0;
 
 	qsort(keep, n, sizeof(*keep), compare);
 	for (size_t i = 0; i < n; i++) {
 		if (keep[i] < 0)
 			continue;
+		standard += keep[i] <= STDERR_FILENO;
 		if ((unsigned int)keep[i] > from)
 			close_range(from, (unsigned int)keep[i] - 1, 0);
 		from = (unsigned int)keep[i] + 1;
 	}
 	close_range(from, ~0U, 0);
+	/* a process that keeps all three may be unable to open a file */
+	if (standard > STDERR_FILENO)
+		return;
 	/* whoever opens a file later must not get a standard stream */
 	while ((from = (unsigned int)open("/dev/null", O_RDWR)) <= STDERR_FILENO)
 		;

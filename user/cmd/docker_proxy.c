@@ -18,6 +18,7 @@
 #include "cmd/goflag.h"
 #include "cmd/options.h"
 #include "forwarder/alone.h"
+#include "isolation/hide.h"
 #include "supervisor/listen.h"
 #include "supervisor/netns.h"
 #include "supervisor/rootlesskit.h"
@@ -165,7 +166,7 @@ static int open_host(const struct proxy *p, struct error *err)
 	return fd < 0 ? listen_failed(p, call, fd, err) : fd;
 }
 
-/* The container's address is one of this host: known before the sandbox is entered. */
+/* The container's address is one of this host: asked before isolation_enter(). */
 static bool container_is_local;
 
 static int make_socket(bool udp, sa_family_t family)
@@ -228,6 +229,7 @@ int cmd_docker_proxy(int argc, char **argv)
 	struct proxy proxy;
 	int r = parse(argv, &proxy, &err);
 
+	isolation_hide();
 	if (r != 0) {
 		fprintf(stderr, "%s%sUsage of %s:\n%s", err.text, *err.text ? "\n" : "", argv[0],
 			usage);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/walker.h"
 
-#include <cap-ng.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
@@ -12,22 +12,31 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "isolation/hide.h"
+#include "isolation/isolate.h"
 
 /* Longer than a walk takes, and no time for somebody who waits for an end. */
 #define END_MS 200
 
 static void __attribute__((noreturn)) work(int fd, const struct shunt_tools *tools)
 {
+	static const int commands[] = { BPF_ITER_CREATE, -1 };
+	static const struct isolation isolation = {
+		.process = FILTER_WALKER,
+		.name = "walker",
+		.bpf_commands = commands,
+	};
 	int32_t result;
 	char ask;
 
+	isolation_hide();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* a terminal's ^C is not for it */
 	setpgid(0, 0);
-	fd_close_all_but((int[]){ STDERR_FILENO, fd, tools->walk_fd }, 3);
-	/* what it needs it has: the link; the bounding set may be out of reach */
-	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_apply(CAPNG_SELECT_BOTH) < 0 && capng_apply(CAPNG_SELECT_CAPS) < 0)
+	fd_close_all_but((int[]){ STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, fd,
+				  tools->walk_fd }, 5);
+	/* what it needs it has: the link */
+	if (isolation_enter(&isolation) < 0)
 		_exit(1);
 	while (recv(fd, &ask, sizeof(ask), 0) == sizeof(ask)) {
 		result = shunt_walk(tools);

@@ -145,7 +145,7 @@ void walk_end_bulk(struct captive *captive);
 void walk_look(struct captive *captive);
 
 /*
- * walk_start - start the walker of the host's sockets, before sandbox_enter().
+ * walk_start - start the walker of the host's sockets, before isolation_enter().
  * walk_start_there - ask for that of the container's. walk_adopt - @fd is its socket; -1: it
  * could not be started.
  */

@@ -11,8 +11,8 @@
 #include "forwarder/protocol.h"
 #include "forwarder/report.h"
 #include "forwarder/rules.h"
-#include "forwarder/sandbox.h"
 #include "forwarder/udp_brake.h"
+#include "isolation/isolate.h"
 
 /*
  * Never used for clients: prepared TCP and UDP sockets of both families,
@@ -220,6 +220,19 @@ static void on_timer(struct loop_source *source, uint32_t events)
 		resume(f);
 }
 
+/* Before the first byte of a client. The few commands of bpf(2) are those of redirection. */
+static int isolate(const struct forwarder *f)
+{
+	const struct isolation isolation = {
+		.process = f->connector.make ? FILTER_PROXY : FILTER_FORWARDER,
+		.name = f->connector.make ? "docker-proxy" : "forwarder",
+		.bpf_commands = f->capturer.shunt || f->choice.sockmap ? shunt_bpf_commands() :
+									 NULL,
+	};
+
+	return isolation_enter(&isolation);
+}
+
 static int setup(struct forwarder *f, const struct forwarder_request *request,
 		 struct error *err)
 {
@@ -244,7 +257,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		if (r < 0)
 			return r;
 	}
-	return sandbox_enter(f->capturer.shunt || f->choice.sockmap, f->connector.make != NULL);
+	return isolate(f);
 }
 
 static bool is_of_family(const struct pair *pair, const void *family)

@@ -11,6 +11,7 @@
 #include "forwarder/forwarder.h"
 #include "forwarder/hand_over.h"
 #include "forwarder/protocol.h"
+#include "isolation/hide.h"
 
 /* Of a message with several requests: the descriptors of this one; or -EINVAL. */
 static int share_of(const struct forwarder_request *request)
@@ -110,6 +111,7 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 	static struct forwarder f;
 	int r;
 
+	isolation_hide();
 	/* splice(2) to a socket that is gone raises it, and has no flag */
 	signal(SIGPIPE, SIG_IGN);
 	fd_close_all_but((int[]){ STDERR_FILENO, supervisor_fd, netns_fd }, 3);

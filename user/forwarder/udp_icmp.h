@@ -21,7 +21,7 @@ struct udp_icmp {
 
 /*
  * udp_icmp_init - open raw sockets that send and never receive, which needs
- * the privilege that the sandbox drops.
+ * the privilege that isolation_enter() drops.
  */
 void udp_icmp_init(struct udp_icmp *icmp);
 void udp_icmp_done(struct udp_icmp *icmp);

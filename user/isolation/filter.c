@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "isolation/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_SANITIZER true
+#else
+#define HAS_SANITIZER false
+#endif
+
+#define F FILTER_FORWARDER
+#define P FILTER_PROXY
+#define W FILTER_WALKER
+#define N FILTER_NETNS
+#define ALL (F | P | W | N)
+
+/* clang-format off */
+
+/* With any arguments. */
+static const struct {
+	int call;
+	unsigned int who;
+} calls[] = {
+	/* the loop */
+	{ SCMP_SYS(epoll_wait), F | P | N }, { SCMP_SYS(epoll_pwait), F | P | N },
+	{ SCMP_SYS(epoll_ctl), F | P | N }, { SCMP_SYS(timerfd_settime), F | P | N },
+	{ SCMP_SYS(clock_gettime), ALL }, { SCMP_SYS(restart_syscall), ALL },
+
+	/* connections */
+	{ SCMP_SYS(accept4), F | P }, { SCMP_SYS(connect), F | P | N },
+	{ SCMP_SYS(shutdown), F | P }, { SCMP_SYS(splice), F | P }, { SCMP_SYS(pipe2), F | P },
+	{ SCMP_SYS(recvmmsg), F | P }, { SCMP_SYS(sendmmsg), F | P },
+	{ SCMP_SYS(getsockopt), F | P | N },
+	{ SCMP_SYS(getsockname), F | P }, { SCMP_SYS(getpeername), F | P },
+
+	/* messages, and bytes of what is open */
+	{ SCMP_SYS(recvfrom), ALL }, { SCMP_SYS(recvmsg), ALL },
+	{ SCMP_SYS(sendto), ALL }, { SCMP_SYS(sendmsg), ALL },
+	{ SCMP_SYS(read), ALL }, { SCMP_SYS(write), ALL }, { SCMP_SYS(writev), ALL },
+	{ SCMP_SYS(close), ALL },
+
+	/* the heap, signals, the end */
+	{ SCMP_SYS(brk), ALL }, { SCMP_SYS(munmap), ALL }, { SCMP_SYS(mremap), ALL },
+	{ SCMP_SYS(madvise), ALL }, { SCMP_SYS(futex), ALL }, { SCMP_SYS(getrandom), ALL },
+	{ SCMP_SYS(rt_sigprocmask), ALL }, { SCMP_SYS(rt_sigreturn), ALL },
+	{ SCMP_SYS(getpid), ALL }, { SCMP_SYS(gettid), ALL }, { SCMP_SYS(getppid), ALL },
+	{ SCMP_SYS(exit), ALL }, { SCMP_SYS(exit_group), ALL },
+
+	/* its walker: the end of it, and all that it does first */
+	{ SCMP_SYS(wait4), F | N },
+	{ SCMP_SYS(socketpair), N }, { SCMP_SYS(set_robust_list), N }, { SCMP_SYS(rseq), N },
+	{ SCMP_SYS(setpgid), N }, { SCMP_SYS(close_range), N }, { SCMP_SYS(dup3), N },
+	{ SCMP_SYS(dup2), N }, { SCMP_SYS(geteuid), N }, { SCMP_SYS(capset), N },
+	{ SCMP_SYS(capget), N }, { SCMP_SYS(seccomp), N }, { SCMP_SYS(prlimit64), N },
+
+	/* is an address one of this namespace's? which has it? */
+	{ SCMP_SYS(bind), N }, { SCMP_SYS(getsockname), N },
+};
+
+/* An argument whose bits in @mask have this value; a mask of 0: any. */
+struct argument {
+	unsigned int number;
+	scmp_datum_t mask, value;
+};
+
+/* The kernel takes these as int or unsigned int, and ignores the upper half. */
+#define IS(number, value) { (number), 0xffffffff, (value) }
+#define HAS_NONE_OF(number, bits) { (number), (bits), 0 }
+#define ANY { 0, 0, 0 }
+#define OPTION(who, level, name) \
+	{ SCMP_SYS(setsockopt), who, { IS(1, level), IS(2, name) } }
+
+#define FORK_FLAGS (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | 0xff /* CSIGNAL */)
+
+static const struct {
+	int call;
+	unsigned int who;
+	struct argument args[2];
+} calls_with[] = {
+	{ SCMP_SYS(socket), P | N, { IS(0, AF_INET), ANY } },
+	{ SCMP_SYS(socket), P | N, { IS(0, AF_INET6), ANY } },
+	{ SCMP_SYS(socket), N, { IS(0, AF_NETLINK), ANY } }, /* addresses, and udp_gauge.h */
+
+	{ SCMP_SYS(ioctl), F | P, { IS(1, SIOCATMARK), ANY } },
+	{ SCMP_SYS(ioctl), F | P, { IS(1, SIOCOUTQ), ANY } },
+	{ SCMP_SYS(ioctl), F | P, { IS(1, SIOCOUTQNSD), ANY } },
+
+	{ SCMP_SYS(fcntl), ALL, { IS(1, F_GETFL), ANY } },
+	{ SCMP_SYS(fcntl), ALL, { IS(1, F_SETFD), ANY } },
+	{ SCMP_SYS(fcntl), ALL, { IS(1, F_SETFL), HAS_NONE_OF(2, O_ASYNC) } },
+	{ SCMP_SYS(fcntl), F | P, { IS(1, F_SETPIPE_SZ), ANY } },
+	{ SCMP_SYS(fcntl), F | P, { IS(1, F_GETPIPE_SZ), ANY } },
+	{ SCMP_SYS(fcntl), ALL, { IS(1, F_DUPFD_CLOEXEC), ANY } }, /* libbpf: not below 3 */
+
+	OPTION(F | P | N, SOL_SOCKET, SO_KEEPALIVE), OPTION(F | P | N, SOL_SOCKET, SO_OOBINLINE),
+	OPTION(F | P | N, SOL_SOCKET, SO_SNDBUF), OPTION(F | P | N, SOL_SOCKET, SO_RCVBUF),
+	OPTION(P | N, SOL_SOCKET, SO_SNDBUFFORCE), OPTION(P | N, SOL_SOCKET, SO_RCVBUFFORCE),
+	OPTION(F | P, SOL_SOCKET, SO_LINGER), OPTION(F | P, SOL_SOCKET, SO_RCVLOWAT),
+	OPTION(F | P, SOL_SOCKET, SO_RCVTIMEO),
+	OPTION(F | P | N, IPPROTO_TCP, TCP_NODELAY),
+	OPTION(F | P | N, IPPROTO_TCP, TCP_KEEPIDLE),
+	OPTION(F | P | N, IPPROTO_TCP, TCP_KEEPINTVL),
+	OPTION(F | P | N, IPPROTO_TCP, TCP_CONGESTION),
+	OPTION(F | P, IPPROTO_TCP, TCP_WINDOW_CLAMP), OPTION(F | P, IPPROTO_TCP, TCP_QUICKACK),
+	OPTION(F | P, IPPROTO_TCP, TCP_NOTSENT_LOWAT),
+	OPTION(F | P | N, IPPROTO_UDP, UDP_GRO),
+	OPTION(F | P | N, IPPROTO_IP, IP_PKTINFO),
+	OPTION(F | P | N, IPPROTO_IPV6, IPV6_RECVPKTINFO),
+
+	/* no code that was not there */
+	{ SCMP_SYS(mmap), ALL, { HAS_NONE_OF(2, PROT_EXEC), ANY } },
+
+	/* abort(3) */
+	{ SCMP_SYS(rt_sigaction), ALL, { IS(0, SIGABRT), ANY } },
+
+	/* fork(3), without a namespace and with nothing shared; and what a walker begins with */
+	{ SCMP_SYS(clone), N, { { 0, 0xffffffff & ~(scmp_datum_t)FORK_FLAGS, 0 }, ANY } },
+	{ SCMP_SYS(rt_sigaction), N, { IS(0, SIGSYS), ANY } },
+	{ SCMP_SYS(prctl), N, { IS(0, PR_SET_PDEATHSIG), ANY } },
+	{ SCMP_SYS(prctl), N, { IS(0, PR_GET_PDEATHSIG), ANY } },
+	{ SCMP_SYS(prctl), N, { IS(0, PR_SET_DUMPABLE), IS(1, 0) } },
+	{ SCMP_SYS(prctl), N, { IS(0, PR_SET_NO_NEW_PRIVS), ANY } },
+	{ SCMP_SYS(prctl), N, { IS(0, PR_CAPBSET_DROP), ANY } },
+};
+/* clang-format on */
+
+static const char *process_name;
+
+static void release(void *p)
+{
+	seccomp_release(*(scmp_filter_ctx *)p);
+}
+
+/* The call was not made; SIGSYS is blocked or ignored by nobody: the kernel forces it. */
+static void on_violation(int signal, siginfo_t *info, void *context)
+{
+	char *name = seccomp_syscall_resolve_num_arch(info->si_arch, info->si_syscall);
+
+	log_error("%s: system call %s (%d) is not on its list: it ends; a fault of portshunt, or "
+		  "somebody took the process over", process_name, name ? name : "unknown",
+		  info->si_syscall);
+	_exit(128 + SIGSYS);
+}
+
+static int catch_violations(const char *name)
+{
+	struct sigaction action = { .sa_sigaction = on_violation, .sa_flags = SA_SIGINFO };
+	sigset_t set;
+
+	process_name = name;
+	sigemptyset(&set);
+	sigaddset(&set, SIGSYS);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	return sigaction(SIGSYS, &action, NULL) < 0 ? -errno : 0;
+}
+
+static int add_calls(scmp_filter_ctx ctx, enum filter_process process)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls) && r >= 0; i++)
+		if (calls[i].who & process)
+			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].call, 0);
+	for (size_t i = 0; i < sizeof(calls_with) / sizeof(*calls_with) && r >= 0; i++) {
+		const struct argument *a = calls_with[i].args;
+		const struct scmp_arg_cmp args[] = {
+			SCMP_CMP(a[0].number, SCMP_CMP_MASKED_EQ, a[0].mask, a[0].value),
+			SCMP_CMP(a[1].number, SCMP_CMP_MASKED_EQ, a[1].mask, a[1].value),
+		};
+
+		if (calls_with[i].who & process)
+			r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, calls_with[i].call,
+						   a[1].mask ? 2 : 1, args);
+	}
+	return r;
+}
+
+/* A signal to itself: raise(3), abort(3). */
+static int add_own_signals(scmp_filter_ctx ctx, enum filter_process process)
+{
+	/* a fork of it has another number, and a filter of its own */
+	if (process == FILTER_NETNS)
+		return 0;
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}
+
+static int add_bpf(scmp_filter_ctx ctx, const int *command)
+{
+	int r = 0;
+
+	for (; command && *command >= 0 && r >= 0; command++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)*command));
+	return r;
+}
+
+int filter_enter(enum filter_process process, const char *name, const int *bpf_commands)
+{
+	_cleanup_(release) scmp_filter_ctx ctx = NULL;
+	int r;
+
+	if (HAS_SANITIZER)
+		return 0;
+	ctx = seccomp_init(SCMP_ACT_TRAP);
+	if (!ctx)
+		return -ENOMEM;
+	/* a binary tree: the hot calls cost no walk through the list */
+	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	r = add_calls(ctx, process);
+	if (r >= 0)
+		r = add_own_signals(ctx, process);
+	if (r >= 0)
+		r = add_bpf(ctx, bpf_commands);
+	if (r >= 0)
+		r = catch_violations(name);
+	return r < 0 ? r : seccomp_load(ctx);
+}
