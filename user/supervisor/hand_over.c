@@ -195,10 +195,8 @@ static void on_timer(struct loop_source *source, uint32_t events)
 static struct json *tell_state(const struct supervisor *s)
 {
 	struct json *state, *rules = json_new_array();
-	char netns[NETNS_NAME_MAX];
 
-	netns_name(s->netns.process.pid, netns);
-	state = take_over_state_json(s->published.last_id, netns);
+	state = take_over_state_json(s->published.last_id, s->netns_name);
 	for (size_t i = 0; i < s->published.n; i++) {
 		const struct published *p = &s->published.list[i];
 		struct take_over_rule rule = {

@@ -52,7 +52,7 @@ static bool is_privileged(void)
 /* run: a new network, mount and PID namespace, and a user namespace to own them. */
 static int start_init(struct supervisor *s, int sockets_fd, struct error *err)
 {
-	_cleanup_close_ int rd = -1, wr = -1;
+	_cleanup_close_ int rd = -1, wr = -1, netns = -1;
 	struct netns_request request = { .type = NETNS_SETUP };
 	struct slirp4netns_addresses addresses;
 	struct netns_reply reply;
@@ -78,6 +78,8 @@ static int start_init(struct supervisor *s, int sockets_fd, struct error *err)
 		if (r < 0)
 			return r;
 	}
+	netns = netns_open(NULL, s->netns.process.pid, NULL);
+	netns_name(netns, s->netns_name);
 	fd_write_all(wr, "1", 1);
 	if (s->config->slirp4netns) {
 		r = slirp4netns_addresses(&s->config->slirp4netns_options, &addresses,
@@ -101,6 +103,7 @@ static int start_netns(struct supervisor *s, int sockets_fd, struct error *err)
 	fd = netns_open(s->config->netns_path, s->config->pid, err);
 	if (fd < 0)
 		return fd;
+	netns_name(fd, s->netns_name);
 	r = client_spawn(&s->netns, "@netns", sockets_fd, &spec, err);
 	if (r < 0)
 		return r;
@@ -127,6 +130,15 @@ int helpers_start(struct supervisor *s, struct error *err)
 		return r;
 	return s->config->command ? start_init(s, theirs, err) :
 				    start_netns(s, theirs, err);
+}
+
+int helpers_isolate(struct supervisor *s, struct error *err)
+{
+	struct netns_request request = { .type = NETNS_ISOLATE };
+	struct netns_reply reply;
+
+	/* that of run is COMMAND's init, and COMMAND may do all that it may */
+	return s->config->command ? 0 : netns_call(&s->netns, &request, -1, &reply, err);
 }
 
 /* The user namespace that owns the network, when it is not the caller's own. */

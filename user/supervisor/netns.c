@@ -190,14 +190,12 @@ int netns_udp_socket(int family)
 	return fd;
 }
 
-void netns_name(pid_t pid, char name[NETNS_NAME_MAX])
+void netns_name(int fd, char name[NETNS_NAME_MAX])
 {
-	char path[64];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	*name = '\0';
-	if (stat(path, &st) == 0)
+	if (fstat(fd, &st) == 0)
 		snprintf(name, NETNS_NAME_MAX, "%llx:%llx", (unsigned long long)st.st_dev,
 			 (unsigned long long)st.st_ino);
 }

@@ -56,11 +56,11 @@ void netns_accept_dad_restore(int was);
 void netns_reuse_ports(void);
 
 /*
- * netns_name - a text that is the same for two processes that are in one
- * network namespace; "" where that cannot be told.
+ * netns_name - a text that is the same for two descriptors of one network
+ * namespace, from netns_open(); "" for -1.
  */
 #define NETNS_NAME_MAX 48
-void netns_name(pid_t pid, char name[NETNS_NAME_MAX]);
+void netns_name(int fd, char name[NETNS_NAME_MAX]);
 
 /* netns_has_address - is @a an address of this namespace itself? */
 bool netns_has_address(const struct addr *a);

@@ -2,6 +2,8 @@
 #include "supervisor/netns_child.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 #include "datapath/walker.h"
 #include "forwarder/connector.h"
 #include "forwarder/udp_gauge.h"
+#include "isolation/hide.h"
+#include "isolation/isolate.h"
 #include "supervisor/command.h"
 #include "supervisor/ipv6.h"
 #include "supervisor/mounts.h"
@@ -161,6 +165,24 @@ static int setup(const struct netns_request *request, struct error *err)
 	return r < 0 ? r : mounts_setup(&request->nameserver, err);
 }
 
+/*
+ * The forwarder asks this process for sockets, and so would whoever took the
+ * forwarder over. CAP_NET_ADMIN: for the buffers of UDP sockets, SO_RCVBUFFORCE.
+ */
+static int isolate(struct error *err)
+{
+	static const int commands[] = { BPF_PROG_TEST_RUN, BPF_ITER_CREATE, -1 };
+	static const struct isolation isolation = {
+		.process = FILTER_NETNS,
+		.name = "netns child",
+		.capabilities = UINT64_C(1) << CAP_NET_ADMIN,
+		.bpf_commands = commands,
+	};
+	int r = isolation_enter(&isolation);
+
+	return r < 0 ? error_errno(err, r, "cannot isolate the netns child") : 0;
+}
+
 static int obey(struct netns_child *c, const struct netns_request *request,
 		int passed_fd, struct netns_reply *reply, struct error *err)
 {
@@ -180,6 +202,8 @@ static int obey(struct netns_child *c, const struct netns_request *request,
 	case NETNS_WAIT_IPV6:
 		ipv6_wait(IPV6_TIMEOUT_MS);
 		return 0;
+	case NETNS_ISOLATE:
+		return isolate(err);
 	default:
 		return error_set(err, -EINVAL, "unknown request %u", request->type);
 	}
@@ -259,6 +283,9 @@ int netns_child_main(int control_fd, int forwarder_fd, char **command)
 	static struct netns_child c = { .accept_dad = -1, .tools = { -1, -1 } };
 	int r;
 
+	/* COMMAND belongs to the user, who may look into it and join its namespaces */
+	if (!command)
+		isolation_hide();
 	process_die_with_parent();
 	fd_set_cloexec(control_fd, 1);
 	fd_set_cloexec(forwarder_fd, 1);

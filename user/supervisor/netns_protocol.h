@@ -19,6 +19,7 @@ enum netns_request_type {
 	NETNS_DAD_OFF,	   /* before slirp4netns starts */
 	NETNS_DAD_RESTORE, /* when it is ready, or failed */
 	NETNS_WAIT_IPV6,   /* when it is ready */
+	NETNS_ISOLATE,	   /* from now on only ADDRESS, and sockets (attach) */
 	NETNS_RUN,	   /* COMMAND of the argument list (run) */
 	NETNS_SIGNAL,	   /* send it to COMMAND */
 };

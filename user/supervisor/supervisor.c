@@ -2,14 +2,17 @@
 #include "supervisor/supervisor.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
+#include "isolation/hide.h"
+#include "isolation/identity.h"
 #include "supervisor/command.h"
 #include "supervisor/helpers.h"
-#include "supervisor/netns.h"
 #include "supervisor/publish.h"
 #include "supervisor/requests.h"
 #include "supervisor/slirp4netns/addresses.h"
@@ -68,11 +71,11 @@ static void tell_what_runs(const struct config *c, const struct addr *to4,
 /* A container of --network host has no namespace of its own; every connect would be another. */
 static void warn_of_circle(const struct supervisor *s)
 {
-	char ours[NETNS_NAME_MAX], theirs[NETNS_NAME_MAX];
+	_cleanup_close_ int fd = netns_open(NULL, getpid(), NULL);
+	char ours[NETNS_NAME_MAX];
 
-	netns_name(getpid(), ours);
-	netns_name(s->netns.process.pid, theirs);
-	if (*ours && strcmp(ours, theirs) == 0)
+	netns_name(fd, ours);
+	if (*ours && strcmp(ours, s->netns_name) == 0)
 		log_warn("this network namespace is the one that portshunt is in: its ports are on "
 			 "this host already, and one that is published under its own number "
 			 "leads back to itself");
@@ -136,6 +139,22 @@ static int open_control(struct supervisor *s, struct error *err)
 	return c->control ? control_server_open(&s->control, c->control, err) : 0;
 }
 
+/* All programs that there are to execute run by now. */
+static int isolate(struct supervisor *s, struct error *err)
+{
+	/* to end the others; for `add`; for the buffers of UDP; to remove sockets and logs */
+	const uint64_t keep = UINT64_C(1) << CAP_KILL | UINT64_C(1) << CAP_NET_BIND_SERVICE |
+			      UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_DAC_OVERRIDE;
+	int r;
+
+	isolation_hide();
+	isolation_no_new_privs();
+	r = identity_keep_capabilities(keep);
+	if (r < 0)
+		return error_errno(err, r, "cannot drop capabilities");
+	return helpers_isolate(s, err);
+}
+
 static int start(struct supervisor *s, struct error *err)
 {
 	int r = open_control(s, err);
@@ -146,6 +165,8 @@ static int start(struct supervisor *s, struct error *err)
 		r = supervisor_watch_helpers(s, err);
 	if (r >= 0 && s->config->slirp4netns)
 		r = helpers_start_slirp4netns(s, err);
+	if (r >= 0)
+		r = isolate(s, err);
 	if (r >= 0)
 		r = supervisor_still_wanted(s);
 	if (r >= 0)

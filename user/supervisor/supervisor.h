@@ -15,6 +15,7 @@
 #include "supervisor/config.h"
 #include "supervisor/hand_over.h"
 #include "supervisor/inherited.h"
+#include "supervisor/netns.h"
 #include "supervisor/published.h"
 #include "supervisor/slirp4netns/slirp4netns.h"
 
@@ -24,6 +25,7 @@
 struct supervisor {
 	const struct config *config;
 	struct client forwarder, netns;
+	char netns_name[NETNS_NAME_MAX]; /* the container's */
 	struct slirp4netns slirp;
 	uint64_t blocked, ignored; /* the caller's signals, for COMMAND */
 	struct inherited inherited;

@@ -201,12 +201,10 @@ static int adopt_sessions(struct taking *t, uint32_t *after, struct error *err)
 /* They go on as they are where they still lead to the same container. */
 static int get_sessions(struct taking *t, struct error *err)
 {
-	char netns[NETNS_NAME_MAX];
 	uint32_t after = 0;
 	int r;
 
-	netns_name(t->s->netns.process.pid, netns);
-	if (!*netns || strcmp(netns, t->old.state.netns) != 0)
+	if (!*t->s->netns_name || strcmp(t->s->netns_name, t->old.state.netns) != 0)
 		return 0;
 	do {
 		r = adopt_sessions(t, &after, err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stddef.h>
@@ -21,6 +22,8 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "isolation/hide.h"
+#include "isolation/identity.h"
 #include "supervisor/clients.h"
 #include "supervisor/netns.h"
 #include "supervisor/rootlessport/ports.h"
@@ -136,6 +139,7 @@ static int start_helpers(struct helper *h, const struct config *options, struct 
 {
 	_cleanup_close_ int netns = open_netns(h->config->netns_path, err);
 	struct netns_request enter = { .type = NETNS_ENTER };
+	struct netns_request isolate = { .type = NETNS_ISOLATE };
 	struct netns_reply entered;
 	struct forwarder_request setup = {
 		.type = FORWARDER_SETUP,
@@ -158,6 +162,8 @@ static int start_helpers(struct helper *h, const struct config *options, struct 
 		r = rootlessport_open(&h->forwarder, h->config, err);
 	if (r >= 0)
 		r = netns_call(&h->netns, &enter, netns, &entered, err);
+	if (r >= 0)
+		r = netns_call(&h->netns, &isolate, -1, &entered, err);
 	return r;
 }
 
@@ -316,6 +322,8 @@ int rootlessport_main(const struct rootlessport_config *config, const struct con
 	static struct helper h;
 	int r;
 
+	isolation_hide();
+	isolation_no_new_privs();
 	h.config = config;
 	h.err = err;
 	client_init(&h.forwarder);
@@ -325,6 +333,9 @@ int rootlessport_main(const struct rootlessport_config *config, const struct con
 	fd_set_cloexec(config->ready_fd, 1);
 	fd_raise_nofile();
 	r = start(&h, options, err);
+	/* to end the helpers, where they have other ids */
+	if (r >= 0)
+		r = identity_keep_capabilities(UINT64_C(1) << CAP_KILL);
 	if (r >= 0) {
 		memory_trim();
 		r = loop_run(&h.loop);
