@@ -2,16 +2,26 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/json.h"
+
+/* A line of 2048 characters, each as long as JSON makes it, and some more. */
+#define LINE_MAX_BYTES 16384
+
+/* In a row, of a process that writes without end. */
+#define RELAY_READS 8
 
 static enum log_level max_level = LOG_WARN;
 static bool as_json;
@@ -50,11 +60,61 @@ int log_level_parse(const char *text, enum log_level *ret_level)
 	return -EINVAL;
 }
 
+/* How a line is written without waiting for a reader; until log_open() it waits. */
+static enum { WAITS, NONBLOCKING, SOCKET, POLLED } way;
+static int sink = STDERR_FILENO;
+static unsigned long dropped;
+
+/* Lines of other processes of ours, and the beginning of one that came in part. */
+static int relayed_fd = -1;
+static char relayed[LINE_MAX_BYTES];
+static size_t n_relayed;
+
+void log_open(void)
+{
+	int flags = fcntl(STDERR_FILENO, F_GETFL), fd;
+	struct stat st;
+
+	if (flags < 0 || fstat(STDERR_FILENO, &st) < 0)
+		return;
+	if (S_ISSOCK(st.st_mode)) {
+		way = SOCKET;
+	} else if (flags & O_NONBLOCK || S_ISREG(st.st_mode)) {
+		way = NONBLOCKING;
+	} else {
+		/* O_NONBLOCK belongs to the open file, which others write to as well */
+		fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		way = fd < 0 ? POLLED : NONBLOCKING;
+		sink = fd < 0 ? STDERR_FILENO : fd;
+	}
+}
+
+int log_fd(void)
+{
+	return sink;
+}
+
+static ssize_t write_parts(struct iovec *parts, size_t n)
+{
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = n };
+	struct pollfd room = { .fd = sink, .events = POLLOUT };
+
+	if (way == SOCKET)
+		return sendmsg(sink, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* then a pipe has room for PIPE_BUF bytes (pipe(7)) */
+	if (way == POLLED && poll(&room, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return writev(sink, parts, (int)n);
+}
+
 /*
- * In the background of a terminal with `stty tostop` a write stops the writer:
- * a log line is not worth that. The terminal may well belong to COMMAND.
+ * Returns false when there was no room for the line. In the background of a
+ * terminal with `stty tostop` a write stops the writer: a log line is not worth
+ * that. The terminal may well belong to COMMAND.
  */
-static void put(const char *prefix, const char *text)
+static bool put(const char *prefix, const char *text, size_t len)
 {
 	/*
 	 * One write a line: several processes of ours share this stderr. Not
@@ -62,20 +122,23 @@ static void put(const char *prefix, const char *text)
 	 */
 	struct iovec parts[] = {
 		{ (void *)prefix, strlen(prefix) },
-		{ (void *)text, strlen(text) },
+		{ (void *)text, len },
 		{ (void *)"\n", 1 },
 	};
 	sigset_t set, was;
+	bool done;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTTOU);
 	sigprocmask(SIG_BLOCK, &set, &was);
-	if (writev(STDERR_FILENO, parts, 3) < 0)
-		errno = 0; /* nobody is left to be told */
+	/* any other error: nobody is left to read it */
+	done = write_parts(parts, 3) >= 0 || errno != EAGAIN;
 	sigprocmask(SIG_SETMASK, &was, NULL);
+	errno = 0;
+	return done;
 }
 
-static void put_json(enum log_level level, const char *text)
+static bool put_json(enum log_level level, const char *text)
 {
 	_cleanup_free_ char *line = NULL;
 	char when[64];
@@ -88,39 +151,114 @@ static void put_json(enum log_level level, const char *text)
 	n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(when + n, sizeof(when) - n, ".%03ldZ", ts.tv_nsec / 1000000);
 	line = json_line("time", when, "level", names[level], "msg", text, NULL);
-	if (line)
-		put("", line);
+	return !line || put("", line, strlen(line));
+}
+
+static bool put_text(enum log_level level, const char *prefix, const char *text)
+{
+	return as_json ? put_json(level, text) : put(prefix, text, strlen(text));
+}
+
+/* Counts the line when there is no room for it, and says so with the first that there is room for. */
+static void put_or_drop(bool (*put_line)(const void *line), const void *line)
+{
+	char text[96];
+
+	if (dropped) {
+		snprintf(text, sizeof(text), "%lu log line%s dropped: nobody read standard error",
+			 dropped, dropped == 1 ? " was" : "s were");
+		if (put_text(LOG_WARN, "portshunt: warning: ", text))
+			dropped = 0;
+	}
+	if (dropped || !put_line(line))
+		dropped++;
+}
+
+struct line {
+	enum log_level level;
+	const char *prefix, *text;
+};
+
+static bool put_own(const void *p)
+{
+	const struct line *line = p;
+
+	return put_text(line->level, line->prefix, line->text);
+}
+
+static bool put_relayed(const void *text)
+{
+	return put("", text, strlen(text));
+}
+
+void log_relay_from(int fd)
+{
+	relayed_fd = fd;
+}
+
+/* Each line of what was read, without control characters. */
+static void relay_lines(void)
+{
+	char *begin = relayed, *end;
+
+	while ((end = memchr(begin, '\n', n_relayed - (size_t)(begin - relayed)))) {
+		*end = '\0';
+		for (char *c = begin; c < end; c++)
+			if ((unsigned char)*c < ' ' || *c == 0x7f)
+				*c = '?';
+		put_or_drop(put_relayed, begin);
+		begin = end + 1;
+	}
+	n_relayed -= (size_t)(begin - relayed);
+	/* longer than any line of ours */
+	if (n_relayed == sizeof(relayed))
+		n_relayed = 0;
+	memmove(relayed, begin, n_relayed);
+}
+
+bool log_relay(void)
+{
+	ssize_t n = -1;
+
+	/* somebody who writes without end must not keep this process here */
+	for (int i = 0; i < RELAY_READS && relayed_fd >= 0; i++) {
+		n = read(relayed_fd, relayed + n_relayed, sizeof(relayed) - n_relayed);
+		if (n <= 0)
+			break;
+		n_relayed += (size_t)n;
+		relay_lines();
+	}
+	return n != 0;
+}
+
+static void put_line(enum log_level level, const char *prefix, const char *fmt, va_list ap)
+{
+	char text[2048];
+	const struct line line = { level, prefix, text };
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	log_relay();
+	put_or_drop(put_own, &line);
 }
 
 void log_at(enum log_level level, const char *fmt, ...)
 {
-	char text[2048];
 	va_list ap;
 
 	if (level > max_level)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	put_line(level, level == LOG_WARN ? "portshunt: warning: " : "portshunt: ", fmt, ap);
 	va_end(ap);
-
-	if (as_json)
-		put_json(level, text);
-	else
-		put(level == LOG_WARN ? "portshunt: warning: " : "portshunt: ", text);
 }
 
 void log_tell(const char *fmt, ...)
 {
-	char text[2048];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	put_line(LOG_INFO, "", fmt, ap);
 	va_end(ap);
-	if (as_json)
-		put_json(LOG_INFO, text);
-	else
-		put("", text);
 }
 
 bool log_allowed(struct log_limit *limit)

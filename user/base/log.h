@@ -13,6 +13,26 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
  */
 void log_init(enum log_level level, bool json);
 
+/*
+ * log_open - from now on a line never waits for a reader of standard error: a
+ * full pipe, a stopped terminal. A line that there is no room for is dropped,
+ * and the next that there is room for comes after one that says how many were.
+ * Call it before files are gone; it may keep one more descriptor.
+ */
+void log_open(void);
+
+/* log_fd - the descriptor that lines are written to. */
+int log_fd(void);
+
+/*
+ * log_relay_from - @fd, non-blocking, the caller's: the lines of other
+ * processes of ours, or -1. They are printed, in their order and without
+ * control characters, before each line of this process, and by log_relay(),
+ * which returns false at the end of file.
+ */
+void log_relay_from(int fd);
+bool log_relay(void);
+
 enum log_level log_level_get(void);
 bool log_is_json(void);
 

@@ -199,6 +199,7 @@ static int start(const char *argv0, struct proxy *p, int status_fd, struct error
 	if (r < 0)
 		return r;
 	fd_close_all_but((int[]){ STDERR_FILENO, status_fd, alone.listen_fd }, 3);
+	log_open();
 	container_is_local = netns_has_address(&p->container);
 	alone.datapath = options.datapath;
 	alone.all_limits = options.all_limits;

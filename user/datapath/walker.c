@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "isolation/hide.h"
 #include "isolation/isolate.h"
 
@@ -34,7 +35,7 @@ static void __attribute__((noreturn)) work(int fd, const struct shunt_tools *too
 	/* a terminal's ^C is not for it */
 	setpgid(0, 0);
 	fd_close_all_but((int[]){ STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, fd,
-				  tools->walk_fd }, 5);
+				  tools->walk_fd, log_fd() }, 6);
 	/* what it needs it has: the link */
 	if (isolation_enter(&isolation) < 0)
 		_exit(1);

@@ -115,6 +115,7 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 	/* splice(2) to a socket that is gone raises it, and has no flag */
 	signal(SIGPIPE, SIG_IGN);
 	fd_close_all_but((int[]){ STDERR_FILENO, supervisor_fd, netns_fd }, 3);
+	log_open();
 	r = forwarder_init(&f, netns_fd);
 	if (r >= 0)
 		r = loop_add(&f.loop, &f.supervisor, supervisor_fd, EPOLLIN, on_request);

@@ -46,6 +46,7 @@ static const struct {
 	{ SCMP_SYS(clock_gettime), ALL }, { SCMP_SYS(restart_syscall), ALL },
 
 	/* connections */
+	{ SCMP_SYS(poll), P }, { SCMP_SYS(ppoll), P }, /* log.c, of what it cannot open again */
 	{ SCMP_SYS(accept4), F | P }, { SCMP_SYS(connect), F | P | N },
 	{ SCMP_SYS(shutdown), F | P }, { SCMP_SYS(splice), F | P }, { SCMP_SYS(pipe2), F | P },
 	{ SCMP_SYS(recvmmsg), F | P }, { SCMP_SYS(sendmmsg), F | P },

@@ -266,6 +266,20 @@ int supervisor_watch_helpers(struct supervisor *s, struct error *err)
 	return r < 0 ? error_errno(err, r, "cannot watch the processes") : 0;
 }
 
+static void on_log(struct loop_source *source, uint32_t events)
+{
+	if (!log_relay())
+		loop_del(source);
+}
+
+int supervisor_watch_log(struct supervisor *s, int fd)
+{
+	int r = watch(s, &s->log, fd, on_log);
+
+	log_relay_from(fd);
+	return r;
+}
+
 int supervisor_still_wanted(struct supervisor *s)
 {
 	int r = loop_turn(&s->loop, 0);

@@ -25,10 +25,10 @@ bool uses_hostfwd(const struct config *c)
 	       c->slirp4netns_options.port_handler == SLIRP4NETNS_PORTS_API;
 }
 
-static int start_forwarder(struct supervisor *s, int sockets_fd, struct error *err)
+static int start_forwarder(struct supervisor *s, int sockets_fd, int log_fd, struct error *err)
 {
 	struct forwarder_request request = { .type = FORWARDER_SETUP };
-	struct process_spec spec = { .own_group = true, .wait_fd = -1 };
+	struct process_spec spec = { .own_group = true, .log_fd = log_fd, .wait_fd = -1 };
 	int r;
 
 	r = client_spawn(&s->forwarder, "@forwarder", sockets_fd, &spec, err);
@@ -59,6 +59,7 @@ static int start_init(struct supervisor *s, int sockets_fd, struct error *err)
 	struct process_spec spec = {
 		.args = s->config->command,
 		.namespaces = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID,
+		.log_fd = -1, /* COMMAND inherits its standard error */
 	};
 	int fds[2], r;
 
@@ -92,11 +93,11 @@ static int start_init(struct supervisor *s, int sockets_fd, struct error *err)
 }
 
 /* attach: into the namespace that exists. */
-static int start_netns(struct supervisor *s, int sockets_fd, struct error *err)
+static int start_netns(struct supervisor *s, int sockets_fd, int log_fd, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct netns_request request = { .type = NETNS_ENTER };
-	struct process_spec spec = { .own_group = true, .wait_fd = -1 };
+	struct process_spec spec = { .own_group = true, .log_fd = log_fd, .wait_fd = -1 };
 	struct netns_reply reply;
 	int r;
 
@@ -110,16 +111,30 @@ static int start_netns(struct supervisor *s, int sockets_fd, struct error *err)
 	return netns_call(&s->netns, &request, fd, &reply, err);
 }
 
+/* Sets *ret to where they log to: a pipe that the supervisor relays, and they do not wait for. */
+static int open_log(struct supervisor *s, int *ret, struct error *err)
+{
+	int fds[2], r;
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return error_errno(err, -errno, "cannot make a pipe");
+	*ret = fds[1];
+	r = supervisor_watch_log(s, fds[0]);
+	return r < 0 ? error_errno(err, r, "cannot watch the log of the processes") : 0;
+}
+
 int helpers_start(struct supervisor *s, struct error *err)
 {
-	_cleanup_close_ int ours = -1, theirs = -1;
+	_cleanup_close_ int ours = -1, theirs = -1, log = -1;
 	int fds[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return error_errno(err, -errno, "cannot make a socket pair");
 	ours = fds[0];
 	theirs = fds[1];
-	r = start_forwarder(s, ours, err);
+	r = open_log(s, &log, err);
+	if (r >= 0)
+		r = start_forwarder(s, ours, log, err);
 	if (r < 0)
 		return r;
 	/* before anything else is made: a busy port is the commonest mistake */
@@ -129,7 +144,7 @@ int helpers_start(struct supervisor *s, struct error *err)
 	if (r < 0)
 		return r;
 	return s->config->command ? start_init(s, theirs, err) :
-				    start_netns(s, theirs, err);
+				    start_netns(s, theirs, log, err);
 }
 
 int helpers_isolate(struct supervisor *s, struct error *err)

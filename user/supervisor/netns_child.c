@@ -243,7 +243,7 @@ static void run(struct netns_child *c, const struct netns_request *request)
 		fd_close_all_but((int[]){ STDERR_FILENO, c->control.fd,
 					  c->forwarder.fd, c->loop.epoll_fd,
 					  c->command.sigchld.fd, c->tools.capture_fd,
-					  c->tools.walk_fd }, 7);
+					  c->tools.walk_fd, log_fd() }, 8);
 }
 
 static void on_control(struct loop_source *source, uint32_t events)
@@ -291,6 +291,7 @@ int netns_child_main(int control_fd, int forwarder_fd, char **command)
 	fd_set_cloexec(forwarder_fd, 1);
 	if (!command)
 		fd_close_all_but((int[]){ STDERR_FILENO, control_fd, forwarder_fd }, 3);
+	log_open();
 	r = loop_init(&c.loop);
 	if (r >= 0)
 		r = loop_add(&c.loop, &c.control, control_fd, EPOLLIN, on_control);

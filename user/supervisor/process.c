@@ -66,6 +66,8 @@ static void __attribute__((noreturn)) run_child(const struct process_spec *spec,
 	}
 	for (size_t i = 0; i < spec->n_fds; i++)
 		fd_set_cloexec(spec->fds[i], 0);
+	if (spec->log_fd >= 0)
+		dup2(spec->log_fd, STDERR_FILENO);
 	execve("/proc/self/exe", argv, environ);
 	dprintf(STDERR_FILENO, "portshunt: cannot execute /proc/self/exe: %s\n",
 		errno_text(errno));

@@ -24,6 +24,7 @@ struct process_spec {
 	char *const *args;   /* follow after "--"; NULL: none */
 	uint64_t namespaces; /* CLONE_NEW* flags of clone(2) */
 	bool own_group;	     /* a process group of its own: no ^C for it */
+	int log_fd;	     /* becomes its standard error; -1: it has ours */
 	int wait_fd;	     /* wait for a byte from here first; -1: do not */
 	int wake_fd;	     /* with wait_fd: where the parent writes it */
 };

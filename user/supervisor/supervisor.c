@@ -204,6 +204,7 @@ static void end(struct supervisor *s)
 	supervisor_stop_forwarder(s, s->command_ended);
 	slirp4netns_stop(&s->slirp);
 	client_done(&s->netns, 0);
+	log_relay();
 	inherited_done(&s->inherited);
 	free(s->host_ports);
 	published_done(&s->published);
@@ -240,6 +241,7 @@ int supervisor_main(const struct config *config)
 	s.host_ports = calloc(config->n_specs + 1, sizeof(*s.host_ports));
 	r = s.host_ports ? remember_inherited(&s, &err) :
 			   error_errno(&err, -ENOMEM, "cannot start");
+	log_open();
 	if (r >= 0)
 		r = supervisor_watch_begin(&s, &err);
 	if (r >= 0)

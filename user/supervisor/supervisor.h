@@ -37,6 +37,7 @@ struct supervisor {
 
 	struct loop loop;
 	struct loop_source signals, exit_fd, timer;
+	struct loop_source log; /* of forwarder and netns child */
 	struct loop_source forwarder_end, netns_message, netns_end, slirp_end;
 	struct loop_source target_end; /* attach --pid */
 	struct loop_source slirp_ready;
@@ -45,6 +46,12 @@ struct supervisor {
 	bool command_ended; /* by itself: what it sent may still be on its way */
 	int status;
 };
+
+/*
+ * supervisor_watch_log - print what is written to @fd, now the supervisor's.
+ * Returns 0 or -errno.
+ */
+int supervisor_watch_log(struct supervisor *s, int fd);
 
 /*
  * supervisor_main - `run` or `attach`, to the end. Logs what fails.

@@ -90,7 +90,7 @@ static int open_netns(const char *path, struct error *err)
 
 static int spawn_both(struct helper *h, struct error *err)
 {
-	struct process_spec spec = { .own_group = true, .wait_fd = -1 };
+	struct process_spec spec = { .own_group = true, .log_fd = -1, .wait_fd = -1 };
 	int fds[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
