@@ -40,17 +40,17 @@ is() {
 	return 1
 }
 
-# hidden PID - nobody dumps it
+# hidden PID - nobody dumps it, and it makes the system calls of its list
 hidden() {
+	[ -n "${SAN:-}" ] || is "filter of $1" "$(of "$1" Seccomp)" 2
 	is "core files of $1" "$(awk '/^Max core file size/ { print $5 }' "/proc/$1/limits")" 0
 	is "no_new_privs of $1" "$(of "$1" NoNewPrivs)" 1
 }
 
-# sealed PID [CAPABILITIES] - it has no files, no capabilities but those, and a filter
+# sealed PID [CAPABILITIES] - and it has no files, and no capabilities but those
 sealed() {
 	hidden "$1"
 	is "capabilities of $1" "$(capabilities "$1")" "${2:-0} ${2:-0} 0"
-	[ -n "${SAN:-}" ] || is "filter of $1" "$(of "$1" Seccomp)" 2
 	[ -n "${SAN:-}" ] || is "root of $1" "$(find "/proc/$1/root/" "/proc/$1/cwd/" | sort -u | wc -l)" 2
 	[ -n "${SAN:-}" ] || is "root of $1 can be written to" \
 		"$(mkdir "/proc/$1/root/x" 2>&1 | grep -c 'Read-only file system')" 1

@@ -4,11 +4,11 @@
 
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -204,6 +204,32 @@ static void test_netns_child(void **state)
 	refused(FILTER_NETNS, "listen", listen_more);
 }
 
+static void enter_namespace(void) { setns(sock, 0); }
+static void mount_one(void) { syscall(SYS_mount, NULL, "/", NULL, 0, NULL); }
+static void list_files(void) { close(open("/", O_RDONLY)); }
+static void check_other(void) { kill(parent, 0); }
+
+static void test_supervisor(void **state)
+{
+	const enum filter_process s = FILTER_SUPERVISOR;
+
+	allowed(s, list_files);
+	allowed(s, check_other);
+	allowed(s, make_socket);
+	refused(s, "execve", execute);
+	refused(s, "clone", fork_one);
+	refused(s, "ptrace", trace);
+	refused(s, "pidfd_getfd", steal);
+	refused(s, "setns", enter_namespace);
+	refused(s, "mount", mount_one);
+	refused(s, "ioctl", type_into_terminal);
+	refused(s, "bpf", bpf_load);
+	refused(s, "socket", make_packet);
+	refused(s, "setsockopt", include_header);
+	refused(s, "prctl", be_dumpable);
+	refused(s, "mmap", map_code);
+}
+
 /* A process that blocks SIGSYS is killed by the kernel, and says nothing. */
 static void blocked(void)
 {
@@ -229,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_docker_proxy),
 		cmocka_unit_test(test_walker),
 		cmocka_unit_test(test_netns_child),
+		cmocka_unit_test(test_supervisor),
 		cmocka_unit_test(test_blocked_signal),
 	};
 

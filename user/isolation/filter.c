@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -31,7 +33,8 @@
 #define P FILTER_PROXY
 #define W FILTER_WALKER
 #define N FILTER_NETNS
-#define ALL (F | P | W | N)
+#define S FILTER_SUPERVISOR
+#define ALL (F | P | W | N | S)
 
 /* clang-format off */
 
@@ -41,17 +44,17 @@ static const struct {
 	unsigned int who;
 } calls[] = {
 	/* the loop */
-	{ SCMP_SYS(epoll_wait), F | P | N }, { SCMP_SYS(epoll_pwait), F | P | N },
-	{ SCMP_SYS(epoll_ctl), F | P | N }, { SCMP_SYS(timerfd_settime), F | P | N },
+	{ SCMP_SYS(epoll_wait), F | P | N | S }, { SCMP_SYS(epoll_pwait), F | P | N | S },
+	{ SCMP_SYS(epoll_ctl), F | P | N | S }, { SCMP_SYS(timerfd_settime), F | P | N | S },
 	{ SCMP_SYS(clock_gettime), ALL }, { SCMP_SYS(restart_syscall), ALL },
 
 	/* connections */
-	{ SCMP_SYS(poll), P }, { SCMP_SYS(ppoll), P }, /* log.c, of what it cannot open again */
-	{ SCMP_SYS(accept4), F | P }, { SCMP_SYS(connect), F | P | N },
-	{ SCMP_SYS(shutdown), F | P }, { SCMP_SYS(splice), F | P }, { SCMP_SYS(pipe2), F | P },
+	{ SCMP_SYS(poll), P | S }, { SCMP_SYS(ppoll), P | S }, /* log.c, of what it cannot open again */
+	{ SCMP_SYS(accept4), F | P | S }, { SCMP_SYS(connect), F | P | N | S },
+	{ SCMP_SYS(shutdown), F | P | S }, { SCMP_SYS(splice), F | P }, { SCMP_SYS(pipe2), F | P },
 	{ SCMP_SYS(recvmmsg), F | P }, { SCMP_SYS(sendmmsg), F | P },
-	{ SCMP_SYS(getsockopt), F | P | N },
-	{ SCMP_SYS(getsockname), F | P }, { SCMP_SYS(getpeername), F | P },
+	{ SCMP_SYS(getsockopt), F | P | N | S },
+	{ SCMP_SYS(getsockname), ALL & ~W }, { SCMP_SYS(getpeername), F | P | S },
 
 	/* messages, and bytes of what is open */
 	{ SCMP_SYS(recvfrom), ALL }, { SCMP_SYS(recvmsg), ALL },
@@ -67,14 +70,28 @@ static const struct {
 	{ SCMP_SYS(exit), ALL }, { SCMP_SYS(exit_group), ALL },
 
 	/* its walker: the end of it, and all that it does first */
-	{ SCMP_SYS(wait4), F | N },
-	{ SCMP_SYS(socketpair), N }, { SCMP_SYS(set_robust_list), N }, { SCMP_SYS(rseq), N },
-	{ SCMP_SYS(setpgid), N }, { SCMP_SYS(close_range), N }, { SCMP_SYS(dup3), N },
-	{ SCMP_SYS(dup2), N }, { SCMP_SYS(geteuid), N }, { SCMP_SYS(capset), N },
-	{ SCMP_SYS(capget), N }, { SCMP_SYS(seccomp), N }, { SCMP_SYS(prlimit64), N },
+	{ SCMP_SYS(wait4), F | N | S },
+	{ SCMP_SYS(socketpair), N | S }, { SCMP_SYS(set_robust_list), N }, { SCMP_SYS(rseq), N },
+	{ SCMP_SYS(setpgid), N }, { SCMP_SYS(close_range), N | S }, { SCMP_SYS(dup3), N | S },
+	{ SCMP_SYS(dup2), N | S }, { SCMP_SYS(geteuid), N | S }, { SCMP_SYS(capset), N },
+	{ SCMP_SYS(capget), N }, { SCMP_SYS(seccomp), N }, { SCMP_SYS(prlimit64), N | S },
 
 	/* is an address one of this namespace's? which has it? */
-	{ SCMP_SYS(bind), N }, { SCMP_SYS(getsockname), N },
+	{ SCMP_SYS(bind), N | S },
+
+	/* listeners and the control socket; its processes and their signals; files of its own */
+	{ SCMP_SYS(listen), S }, { SCMP_SYS(timerfd_create), S }, { SCMP_SYS(signalfd4), S },
+	{ SCMP_SYS(epoll_create1), S }, { SCMP_SYS(pipe2), S }, { SCMP_SYS(dup), S },
+	{ SCMP_SYS(waitid), S }, { SCMP_SYS(kill), S }, { SCMP_SYS(rt_sigtimedwait), S },
+	{ SCMP_SYS(rt_sigpending), S }, { SCMP_SYS(getpgrp), S }, { SCMP_SYS(getpgid), S },
+	{ SCMP_SYS(getuid), S }, { SCMP_SYS(getgid), S }, { SCMP_SYS(getegid), S },
+	{ SCMP_SYS(open), S }, { SCMP_SYS(openat), S }, { SCMP_SYS(access), S },
+	{ SCMP_SYS(faccessat), S }, { SCMP_SYS(faccessat2), S }, { SCMP_SYS(stat), S },
+	{ SCMP_SYS(lstat), S }, { SCMP_SYS(fstat), S }, { SCMP_SYS(newfstatat), S },
+	{ SCMP_SYS(statx), S }, { SCMP_SYS(fstatfs), S }, { SCMP_SYS(lseek), S },
+	{ SCMP_SYS(readlink), S }, { SCMP_SYS(readlinkat), S }, { SCMP_SYS(getdents64), S },
+	{ SCMP_SYS(unlink), S }, { SCMP_SYS(unlinkat), S }, { SCMP_SYS(fchmod), S },
+	{ SCMP_SYS(umask), S }, { SCMP_SYS(sysinfo), S }, { SCMP_SYS(uname), S },
 };
 
 /* An argument whose bits in @mask have this value; a mask of 0: any. */
@@ -97,38 +114,50 @@ static const struct {
 	unsigned int who;
 	struct argument args[2];
 } calls_with[] = {
-	{ SCMP_SYS(socket), P | N, { IS(0, AF_INET), ANY } },
-	{ SCMP_SYS(socket), P | N, { IS(0, AF_INET6), ANY } },
-	{ SCMP_SYS(socket), N, { IS(0, AF_NETLINK), ANY } }, /* addresses, and udp_gauge.h */
+	{ SCMP_SYS(socket), P | N | S, { IS(0, AF_INET), ANY } },
+	{ SCMP_SYS(socket), P | N | S, { IS(0, AF_INET6), ANY } },
+	{ SCMP_SYS(socket), N | S, { IS(0, AF_NETLINK), ANY } }, /* addresses, and udp_gauge.h */
+	{ SCMP_SYS(socket), S, { IS(0, AF_UNIX), ANY } },
 
 	{ SCMP_SYS(ioctl), F | P, { IS(1, SIOCATMARK), ANY } },
 	{ SCMP_SYS(ioctl), F | P, { IS(1, SIOCOUTQ), ANY } },
 	{ SCMP_SYS(ioctl), F | P, { IS(1, SIOCOUTQNSD), ANY } },
 
+	/* is it a namespace? does the caller have its terminal? */
+	{ SCMP_SYS(ioctl), S, { IS(1, NS_GET_NSTYPE), ANY } },
+	{ SCMP_SYS(ioctl), S, { IS(1, NS_GET_USERNS), ANY } },
+	{ SCMP_SYS(ioctl), S, { IS(1, TIOCGPGRP), ANY } },
+	{ SCMP_SYS(ioctl), S, { IS(1, TIOCSPGRP), ANY } },
+	{ SCMP_SYS(ioctl), S, { IS(1, TCGETS), ANY } },
+
 	{ SCMP_SYS(fcntl), ALL, { IS(1, F_GETFL), ANY } },
+	{ SCMP_SYS(fcntl), S, { IS(1, F_GETFD), ANY } },
 	{ SCMP_SYS(fcntl), ALL, { IS(1, F_SETFD), ANY } },
 	{ SCMP_SYS(fcntl), ALL, { IS(1, F_SETFL), HAS_NONE_OF(2, O_ASYNC) } },
 	{ SCMP_SYS(fcntl), F | P, { IS(1, F_SETPIPE_SZ), ANY } },
 	{ SCMP_SYS(fcntl), F | P, { IS(1, F_GETPIPE_SZ), ANY } },
 	{ SCMP_SYS(fcntl), ALL, { IS(1, F_DUPFD_CLOEXEC), ANY } }, /* libbpf: not below 3 */
 
-	OPTION(F | P | N, SOL_SOCKET, SO_KEEPALIVE), OPTION(F | P | N, SOL_SOCKET, SO_OOBINLINE),
-	OPTION(F | P | N, SOL_SOCKET, SO_SNDBUF), OPTION(F | P | N, SOL_SOCKET, SO_RCVBUF),
-	OPTION(P | N, SOL_SOCKET, SO_SNDBUFFORCE), OPTION(P | N, SOL_SOCKET, SO_RCVBUFFORCE),
+	OPTION(ALL & ~W, SOL_SOCKET, SO_KEEPALIVE), OPTION(ALL & ~W, SOL_SOCKET, SO_OOBINLINE),
+	OPTION(ALL & ~W, SOL_SOCKET, SO_SNDBUF), OPTION(ALL & ~W, SOL_SOCKET, SO_RCVBUF),
+	OPTION(P | N | S, SOL_SOCKET, SO_SNDBUFFORCE), OPTION(P | N | S, SOL_SOCKET, SO_RCVBUFFORCE),
 	OPTION(F | P, SOL_SOCKET, SO_LINGER), OPTION(F | P, SOL_SOCKET, SO_RCVLOWAT),
-	OPTION(F | P, SOL_SOCKET, SO_RCVTIMEO),
-	OPTION(F | P | N, IPPROTO_TCP, TCP_NODELAY),
-	OPTION(F | P | N, IPPROTO_TCP, TCP_KEEPIDLE),
-	OPTION(F | P | N, IPPROTO_TCP, TCP_KEEPINTVL),
+	OPTION(F | P | S, SOL_SOCKET, SO_RCVTIMEO), OPTION(S, SOL_SOCKET, SO_SNDTIMEO),
+	OPTION(S, SOL_SOCKET, SO_REUSEADDR), OPTION(S, IPPROTO_IPV6, IPV6_V6ONLY),
+	OPTION(ALL & ~W, IPPROTO_TCP, TCP_NODELAY),
+	OPTION(ALL & ~W, IPPROTO_TCP, TCP_KEEPIDLE),
+	OPTION(ALL & ~W, IPPROTO_TCP, TCP_KEEPINTVL),
 	OPTION(F | P | N, IPPROTO_TCP, TCP_CONGESTION),
 	OPTION(F | P, IPPROTO_TCP, TCP_WINDOW_CLAMP), OPTION(F | P, IPPROTO_TCP, TCP_QUICKACK),
 	OPTION(F | P, IPPROTO_TCP, TCP_NOTSENT_LOWAT),
-	OPTION(F | P | N, IPPROTO_UDP, UDP_GRO),
-	OPTION(F | P | N, IPPROTO_IP, IP_PKTINFO),
-	OPTION(F | P | N, IPPROTO_IPV6, IPV6_RECVPKTINFO),
+	OPTION(ALL & ~W, IPPROTO_UDP, UDP_GRO),
+	OPTION(ALL & ~W, IPPROTO_IP, IP_PKTINFO),
+	OPTION(ALL & ~W, IPPROTO_IPV6, IPV6_RECVPKTINFO),
 
 	/* no code that was not there */
 	{ SCMP_SYS(mmap), ALL, { HAS_NONE_OF(2, PROT_EXEC), ANY } },
+
+	{ SCMP_SYS(clock_nanosleep), S, { IS(0, CLOCK_REALTIME), ANY } }, /* nanosleep(3) */
 
 	/* abort(3) */
 	{ SCMP_SYS(rt_sigaction), ALL, { IS(0, SIGABRT), ANY } },

@@ -8,6 +8,7 @@ enum filter_process {
 	FILTER_PROXY = 2,     /* docker-proxy: a forwarder that makes its sockets */
 	FILTER_WALKER = 4,    /* runs iterators */
 	FILTER_NETNS = 8,     /* the netns child: makes sockets, starts walkers */
+	FILTER_SUPERVISOR = 16, /* has files, and executes nothing any more */
 };
 
 /*

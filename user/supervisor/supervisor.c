@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "isolation/filter.h"
 #include "isolation/hide.h"
 #include "isolation/identity.h"
 #include "supervisor/command.h"
@@ -178,6 +179,8 @@ static int start(struct supervisor *s, struct error *err)
 		r = tell_ready(s, err);
 	if (r >= 0)
 		r = start_command(s, err);
+	if (r >= 0 && (r = filter_enter(FILTER_SUPERVISOR, "supervisor", NULL)) < 0)
+		r = error_errno(err, r, "cannot filter system calls");
 	return r;
 }
 

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "isolation/filter.h"
 #include "isolation/hide.h"
 #include "isolation/identity.h"
 #include "supervisor/clients.h"
@@ -336,6 +337,8 @@ int rootlessport_main(const struct rootlessport_config *config, const struct con
 	/* to end the helpers, where they have other ids */
 	if (r >= 0)
 		r = identity_keep_capabilities(UINT64_C(1) << CAP_KILL);
+	if (r >= 0)
+		r = filter_enter(FILTER_SUPERVISOR, "rootlessport", NULL);
 	if (r >= 0) {
 		memory_trim();
 		r = loop_run(&h.loop);
