@@ -54,6 +54,13 @@ const int *shunt_bpf_commands(void)
 	return commands;
 }
 
+const int *shunt_tools_bpf_commands(void)
+{
+	static const int commands[] = { BPF_PROG_TEST_RUN, BPF_ITER_CREATE, -1 };
+
+	return commands;
+}
+
 void shunt_close(struct shunt *s)
 {
 	if (!s)

@@ -15,8 +15,12 @@
 
 struct shunt; /* maps and programs; they vanish with the process */
 
-/* shunt_bpf_commands - of bpf(2), all that is used after shunt_open(); -1 ends them. */
+/*
+ * shunt_bpf_commands - of bpf(2), all that is used after shunt_open(); -1 ends them.
+ * shunt_tools_bpf_commands - the same of struct shunt_tools alone.
+ */
 const int *shunt_bpf_commands(void);
+const int *shunt_tools_bpf_commands(void);
 
 /* One direction of a connection. */
 struct shunt_side {

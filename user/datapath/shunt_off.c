@@ -19,6 +19,11 @@ const int *shunt_bpf_commands(void)
 	return &none;
 }
 
+const int *shunt_tools_bpf_commands(void)
+{
+	return shunt_bpf_commands();
+}
+
 void shunt_close(struct shunt *s)
 {
 }

@@ -220,17 +220,14 @@ static void on_timer(struct loop_source *source, uint32_t events)
 		resume(f);
 }
 
-/* Before the first byte of a client. The few commands of bpf(2) are those of redirection. */
-static int isolate(const struct forwarder *f)
+/* Before the first byte of a client. */
+static int isolate(bool is_alone, bool redirects)
 {
-	const struct isolation isolation = {
-		.process = f->connector.make ? FILTER_PROXY : FILTER_FORWARDER,
-		.name = f->connector.make ? "docker-proxy" : "forwarder",
-		.bpf_commands = f->capturer.shunt || f->choice.sockmap ? shunt_bpf_commands() :
-									 NULL,
-	};
-
-	return isolation_enter(&isolation);
+	return isolation_enter(&(struct isolation){
+		.process = is_alone ? FILTER_PROXY : FILTER_FORWARDER,
+		.name = is_alone ? "docker-proxy" : "forwarder",
+		.bpf_commands = redirects ? shunt_bpf_commands() : NULL,
+	});
 }
 
 static int setup(struct forwarder *f, const struct forwarder_request *request,
@@ -257,7 +254,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		if (r < 0)
 			return r;
 	}
-	return isolate(f);
+	return isolate(f->connector.make, f->choice.shunt || f->choice.sockmap);
 }
 
 static bool is_of_family(const struct pair *pair, const void *family)
@@ -384,9 +381,7 @@ int forwarder_init(struct forwarder *f, int netns_fd)
 		r = rules_init(f);
 	if (r >= 0)
 		r = udp_init(f);
-	if (r < 0)
-		return r;
-	return connector_init(&f->connector, &f->loop, netns_fd);
+	return r < 0 ? r : connector_init(&f->connector, &f->loop, netns_fd);
 }
 
 void forwarder_done(struct forwarder *f)

@@ -2,7 +2,6 @@
 #include "supervisor/netns_child.h"
 
 #include <errno.h>
-#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stddef.h>
@@ -171,12 +170,11 @@ static int setup(const struct netns_request *request, struct error *err)
  */
 static int isolate(struct error *err)
 {
-	static const int commands[] = { BPF_PROG_TEST_RUN, BPF_ITER_CREATE, -1 };
-	static const struct isolation isolation = {
+	const struct isolation isolation = {
 		.process = FILTER_NETNS,
 		.name = "netns child",
 		.capabilities = UINT64_C(1) << CAP_NET_ADMIN,
-		.bpf_commands = commands,
+		.bpf_commands = shunt_tools_bpf_commands(),
 	};
 	int r = isolation_enter(&isolation);
 
