@@ -77,12 +77,19 @@ transfers_end() {
 	eventually 5 stands newcomers "open: 0, eof: $answered, reset: $silent"
 }
 
-# the forwarder may have KIB more memory than now
-memory_limit() {
-	local pid
+# memory_set BYTES - the forwarder's soft limit; by its own user, who needs no CAP_SYS_RESOURCE
+memory_set() {
+	local pid own=()
 
 	pid=$(pid_of @forwarder)
-	prlimit --pid "$pid" --as=$(($(awk '/^VmSize:/ { print $2 * 1024 }' "/proc/$pid/status") + $1 * 1024)):
+	[ "$(id -u)" != 0 ] || own=(setpriv --clear-groups --reuid "$(awk '$1 == "Uid:" { print $2 }' "/proc/$pid/status")"
+		--regid "$(awk '$1 == "Gid:" { print $2 }' "/proc/$pid/status")")
+	"${own[@]}" prlimit --pid "$pid" --as="$1":
+}
+
+# the forwarder may have KIB more memory than now
+memory_limit() {
+	memory_set $(($(awk '/^VmSize:/ { print $2 * 1024 }' "/proc/$(pid_of @forwarder)/status") + $1 * 1024))
 }
 
 @test "memory: newcomers wait until there is some" {
@@ -99,7 +106,7 @@ memory_limit() {
 	warned "warning: accept: cannot allocate memory"
 	asked first "ping 5000" "answered 1, silent 0"
 	not_spinning 500
-	prlimit --pid "$(pid_of @forwarder)" --as=unlimited:
+	memory_set unlimited
 	eventually 10 answered newcomers 3000 0
 	asked newcomers status "open: 3000, eof: 0, reset: 0"
 }
@@ -115,7 +122,7 @@ memory_limit() {
 	[ "$silent" -gt 0 ]
 	transfers_end
 	peer_kill newcomers
-	prlimit --pid "$(pid_of @forwarder)" --as=unlimited:
+	memory_set unlimited
 	clients others 7000 10
 	warned "warning: accept: cannot allocate memory"
 }
