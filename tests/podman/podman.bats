@@ -254,6 +254,39 @@ reload_and_connect() {
 	served "$port"
 }
 
+# opens_from_container PID... - what a process in the container "one" opens of them
+opens_from_container() {
+	podman_ask exec one busybox sh -c 'for pid; do for file in root/ cwd/ environ maps mem; do
+			if [ -d "/proc/$pid/$file" ] && ls "/proc/$pid/$file"; then
+				echo "$pid $file"
+			elif [ ! -d "/proc/$pid/$file" ] && : <"/proc/$pid/$file"; then
+				echo "$pid $file"
+			fi
+		done; done' - "$@" 2>/dev/null | grep -E '^[0-9]+ [a-z/]+$' || true
+}
+
+@test "an ordinary user: a container in the host's PID namespace gets into none of our processes" {
+	local plain ours pid
+
+	be user
+	container one --pid host -p "$port:80"
+	[ "$status" = 0 ]
+	served "$port"
+	ours=$(for pid in $(our_pids); do [[ $(readlink "/proc/$pid/exe") != "$PORTSHUNT" ]] || echo "$pid"; done)
+	[ "$(wc -w <<<"$ours")" = 3 ]
+	[ -z "$(opens_from_container $ours)" ]
+	# it would, if they were as other processes without capabilities
+	podman_ask unshare setpriv --inh-caps -all --bounding-set -all busybox sleep 60 3>&- &
+	eventually 5 test_sleeps
+	plain=$(pgrep -u "$(as_user id -u)" -fx 'busybox sleep 60')
+	[ "$(opens_from_container "$plain" | wc -l)" = 5 ]
+	kill "$plain"
+}
+
+test_sleeps() {
+	pgrep -u "$(as_user id -u)" -fx 'busybox sleep 60' >/dev/null
+}
+
 @test "containers.conf as README.md has it; podman's own when ours is gone" {
 	be user
 	helpers=
