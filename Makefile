@@ -16,9 +16,19 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wundef -Wno-unused-parameter $(if $(STRICT),-Werror)
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+# Hardening, as far as this compiler and C library know it without a warning. What the caller's own
+# CFLAGS and CPPFLAGS say comes after it and wins; a sanitizer does better than _FORTIFY_SOURCE.
+known = $(shell $(CC) $(filter-out -W%,$(CPPFLAGS) $(CFLAGS)) $1 -Werror -include stdio.h \
+	-x c -c -o /dev/null /dev/null 2>/dev/null && echo '$1')
+fortify = $(call known,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$1)
+HARDEN := $(call known,-fPIE) $(call known,-fstack-protector-strong) $(call known,-fstack-clash-protection) \
+	$(or $(call known,-fcf-protection),$(call known,-mbranch-protection=standard)) \
+	$(if $(SAN)$(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),,$(or $(call fortify,3),$(call fortify,2)))
+
 CPPFLAGS_ALL := -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -Iuser -Iinclude -Itests $(if $(BPF_ON),-I$(O)) -MMD -MP $(CPPFLAGS)
-CFLAGS_ALL := -std=gnu11 -fno-strict-aliasing -fstack-protector-strong $(WARN) $(CFLAGS) $(SANITIZE)
-LDFLAGS_ALL := -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
+CFLAGS_ALL := -std=gnu11 -fno-strict-aliasing $(WARN) $(HARDEN) $(CFLAGS) $(SANITIZE)
+LDFLAGS_ALL := $(if $(filter -static,$(LDFLAGS)),,-pie) -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LDLIBS_ALL := $(if $(BPF_ON),-lbpf) -ljson-c -lcap-ng -lseccomp $(LDLIBS)
 Q := $(if $(V),,@)
 
