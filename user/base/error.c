@@ -70,7 +70,7 @@ static void put(struct error *err, const char *tail, const char *fmt, va_list ap
 	memcpy(err->text, text, sizeof(text));
 }
 
-int error_set(struct error *err, int r, const char *fmt, ...)
+int (error_set)(struct error *err, int r, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -82,7 +82,7 @@ int error_set(struct error *err, int r, const char *fmt, ...)
 	return r;
 }
 
-int error_errno(struct error *err, int r, const char *fmt, ...)
+int (error_errno)(struct error *err, int r, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -94,7 +94,7 @@ int error_errno(struct error *err, int r, const char *fmt, ...)
 	return r;
 }
 
-int error_wrap(struct error *err, int r, const char *fmt, ...)
+int (error_wrap)(struct error *err, int r, const char *fmt, ...)
 {
 	char was[ERROR_TEXT_MAX];
 	va_list ap;

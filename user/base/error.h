@@ -32,6 +32,20 @@ int error_wrap(struct error *err, int r, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /*
+ * Each returns what it was given: where the call is one can see that it is negative, as
+ * compilers and analysers can, which otherwise follow the error path as if it were none.
+ */
+#define error_set(err, r, ...) ERROR_RESULT(error_set, err, r, __VA_ARGS__)
+#define error_errno(err, r, ...) ERROR_RESULT(error_errno, err, r, __VA_ARGS__)
+#define error_wrap(err, r, ...) ERROR_RESULT(error_wrap, err, r, __VA_ARGS__)
+#define ERROR_RESULT(fn, err, r, ...)                                                   \
+	({                                                                              \
+		const int _result = (r);                                                \
+		fn(err, _result, __VA_ARGS__);                                          \
+		_result;                                                                \
+	})
+
+/*
  * errno_text - the C library's text for an errno in the lower case that Go
  * programs print ("address already in use"), since podman's and docker's
  * tests match it. @r may have either sign. Never NULL; valid until the next
