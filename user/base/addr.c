@@ -86,7 +86,7 @@ const char *addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX])
 		else if (a->scope_id)
 			snprintf(buf + n, ADDR_TEXT_MAX - n, "%%%u", a->scope_id);
 	} else {
-		strcpy(buf, "0.0.0.0");
+		memcpy(buf, "0.0.0.0", sizeof("0.0.0.0"));
 	}
 	return buf;
 }

@@ -84,6 +84,6 @@ const char *goquote(const char *text, size_t len, char *buf, size_t size)
 		out += width;
 		i += n ? n : 1;
 	}
-	strcpy(buf + out, closing);
+	memcpy(buf + out, closing, strlen(closing) + 1);
 	return buf;
 }

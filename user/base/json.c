@@ -96,16 +96,13 @@ int json_parse(const char *text, size_t len, struct json **ret,
 {
 	size_t room = len < INT32_MAX / JSON_GROWTH_MAX ? JSON_GROWTH_MAX * len + 1 : 0;
 	_cleanup_free_ char *copy = room ? malloc(room) : NULL;
-	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+	struct json_tokener *tokener = copy ? json_tokener_new_ex(JSON_DEPTH_MAX) : NULL;
 	enum json_tokener_error e;
 	struct json_object *o;
 	size_t at, end, copied;
 
-	if (!copy || !tokener) {
-		if (tokener)
-			json_tokener_free(tokener);
+	if (!tokener)
 		return error_errno(err, -ENOMEM, "JSON of %zu bytes", len);
-	}
 	at = json_translate(text, len, copy, &copied);
 	/* json-c ends a number at the top level only at what follows it */
 	copy[copied] = ' ';

@@ -150,7 +150,7 @@ static bool put_json(enum log_level level, const char *text)
 	gmtime_r(&ts.tv_sec, &tm);
 	n = strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(when + n, sizeof(when) - n, ".%03ldZ", ts.tv_nsec / 1000000);
-	line = json_line("time", when, "level", names[level], "msg", text, NULL);
+	line = json_line("time", when, "level", names[level], "msg", text, (char *)NULL);
 	return !line || put("", line, strlen(line));
 }
 

@@ -71,7 +71,7 @@ static int ask(int fd, const char *child_ip, char *reply, size_t size)
 
 int podman_reload(const char *path, const char *child_ip, struct error *err)
 {
-	char reply[ERROR_TEXT_MAX];
+	char reply[ERROR_TEXT_MAX] = "";
 	_cleanup_close_ int fd = open_path(path);
 	int r;
 

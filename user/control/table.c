@@ -68,7 +68,7 @@ static void format_limits(const struct json *row, char text[CELL])
 		if (!protocols || strstr(protocols, i == LIMIT_UDP_SESSIONS ? "udp" : "tcp"))
 			limits.of[i] = (uint32_t)number_of(list, limit_keys[i]);
 	if (!*limits_format(&limits, text))
-		strcpy(text, "-");
+		memcpy(text, "-", sizeof("-"));
 }
 
 /* So often did newcomers meet any of them. */

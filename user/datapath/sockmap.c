@@ -126,7 +126,8 @@ static int load_or_say_why(struct sockmap *s, struct error *err)
 		return r;
 	if (log)
 		verifier_log_debug(log);
-	return verifier_error(err, r, log);
+	verifier_error(err, r, log);
+	return r;
 }
 
 static int attach(struct sockmap *s)

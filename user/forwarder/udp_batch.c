@@ -112,28 +112,37 @@ static void set_control(struct msghdr *msg, char *control, const struct udp_to *
 	msg->msg_control = msg->msg_controllen ? control : NULL;
 }
 
-/* Returns how many messages there are in b->out. */
+/* Begins the message after @n others, with the datagram @first. */
+static struct msghdr *begin(struct udp_batch *b, const struct udp_to *to, unsigned int n, int first,
+			    unsigned int iovs)
+{
+	struct msghdr *msg = &b->out[n].msg_hdr;
+
+	b->out_first[n] = first;
+	*msg = (struct msghdr){
+		.msg_name = to->len ? (void *)&to->v6 : NULL,
+		.msg_namelen = to->len,
+		.msg_iov = &b->out_iov[iovs],
+	};
+	return msg;
+}
+
+/* @first is a datagram: there is at least one. Returns how many messages there are in b->out. */
 static unsigned int gather(struct udp_batch *b, const struct udp_to *to, int first,
 			   uint32_t largest)
 {
-	unsigned int n = 0, iovs = 0;
-	struct msghdr *msg = NULL;
-	struct run run = { 0 };
+	struct msghdr *msg = begin(b, to, 0, first, 0);
+	unsigned int n = 1, iovs = 0;
+	struct run run;
 
+	run_begin(&run, &b->messages[first], largest);
 	for (int i = first; i >= 0; i = b->messages[i].next) {
 		struct udp_message *m = &b->messages[i];
 
-		if (!msg || !run_add(&run, m)) {
-			if (msg)
-				set_control(msg, b->out_control[n - 1], to, &run);
+		if (i != first && !run_add(&run, m)) {
+			set_control(msg, b->out_control[n - 1], to, &run);
 			run_begin(&run, m, largest);
-			b->out_first[n] = i;
-			msg = &b->out[n++].msg_hdr;
-			*msg = (struct msghdr){
-				.msg_name = to->len ? (void *)&to->v6 : NULL,
-				.msg_namelen = to->len,
-				.msg_iov = &b->out_iov[iovs],
-			};
+			msg = begin(b, to, n++, i, iovs);
 		}
 		b->out_iov[iovs++] = (struct iovec){ b->data[i], m->len };
 		msg->msg_iovlen++;

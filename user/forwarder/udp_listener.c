@@ -209,17 +209,20 @@ static int set_up(struct udp_listener *l, int fd)
 	struct addr at;
 	uint16_t port;
 	bool any;
+	int r;
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		return -errno;
-	addr_from_sockaddr(&ss, &at, &port);
+	r = addr_from_sockaddr(&ss, &at, &port);
+	if (r < 0)
+		return r;
 	any = at.family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&at.v6) :
 				      at.v4.s_addr == INADDR_ANY;
-	l->family = ss.ss_family;
+	l->family = at.family;
 	l->address = at.family == AF_INET6 ? at.v6 : mapped(at.v4);
 	l->port = htons(port);
 	udp_take_bursts(fd);
-	return any ? udp_tell_local(fd, true, ss.ss_family == AF_INET6) : 0;
+	return any ? udp_tell_local(fd, true, at.family == AF_INET6) : 0;
 }
 
 int udp_listener_new(struct rule *rule, int fd, uint16_t container_port,

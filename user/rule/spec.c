@@ -87,12 +87,14 @@ static int split(char *s, struct parts *p, struct error *err)
 	if (third && strchr(third + 1, ':'))
 		return too_many_colons(s, err);
 	if (third) {
+		*second = *third = '\0';
 		p->addr = s;
-		p->host = cut(s, ':');
-		p->container = cut(p->host, ':');
+		p->host = second + 1;
+		p->container = third + 1;
 	} else if (second) {
+		*second = '\0';
 		p->host = s;
-		p->container = cut(s, ':');
+		p->container = second + 1;
 	} else {
 		p->container = s;
 	}
@@ -169,7 +171,7 @@ static int read_range(const char *what, char *s, uint16_t *ret_first, uint32_t *
 
 static int read_ports(const struct parts *p, struct port_spec *spec, struct error *err)
 {
-	uint32_t host_count;
+	uint32_t host_count = 0;
 	struct addr addr;
 	int r;
 

@@ -67,7 +67,7 @@ void client_running(struct client *c)
 
 static void close_all(int *fds, size_t *n)
 {
-	while (*n)
+	while (fds && *n)
 		fd_close(fds[--*n]);
 }
 

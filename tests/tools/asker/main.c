@@ -57,7 +57,7 @@ static void wait_for(struct end *e, short events)
 {
 	struct pollfd p = { .fd = e->fd, .events = events };
 
-	if (poll(&p, 1, 20000 * patience()) <= 0)
+	if (poll(&p, 1, (int)(20000 * patience())) <= 0)
 		errx(1, "%s: nothing happens", e->name);
 }
 

@@ -104,7 +104,7 @@ static void check(struct oob *s, const unsigned char *buf, size_t n)
 	}
 	wrong = skip + pattern_check(s->seed, s->pos + skip, buf + skip, n - skip);
 	if (wrong < n && s->right) {
-		say("wrong: byte at %llu", (unsigned long long)(s->pos + wrong));
+		say("wrong: byte at %llu", (unsigned long long)s->pos + wrong);
 		s->right = false;
 	}
 	sum_add(&s->sum, buf, n);

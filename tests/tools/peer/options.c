@@ -142,8 +142,8 @@ static const char *const finishes[] = { "shutdown", "hold", "close", "rst", NULL
 static const struct rule {
 	const char *name;
 	enum kind kind;
-	size_t field;
 	int value;
+	size_t field;
 	const char *const *words;
 } rules[] = {
 	{ "-4", KIND_VALUE, FIELD(family), .value = AF_INET },

@@ -24,7 +24,7 @@ static int open_control(const char *path)
 
 	if (!path || strlen(path) >= sizeof(sa.sun_path))
 		die("--socket: no path, or it is too long");
-	strcpy(sa.sun_path, path);
+	memcpy(sa.sun_path, path, strlen(path));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		die_errno("%s", path);
 	return fd;
@@ -65,8 +65,10 @@ int taker(const struct options *o)
 	watchdog_expect("a reply");
 	while (read_line(line, sizeof(line) - 1)) {
 		if (channel < 0) {
-			strcat(line, "\n");
-			fd_send(control, line, strlen(line), NULL, 0);
+			size_t len = strlen(line);
+
+			line[len] = '\n';
+			fd_send(control, line, len + 1, NULL, 0);
 			channel = read_reply(control);
 			continue;
 		}

@@ -174,11 +174,15 @@ static int completed(struct end *e, uint32_t *next)
 	char control[256];
 	struct msghdr message = { .msg_control = control, .msg_controllen = sizeof(control) };
 	struct sock_extended_err *ee;
+	struct cmsghdr *c;
 	uint32_t first;
 
 	if (recvmsg(e->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return -errno;
-	ee = (struct sock_extended_err *)CMSG_DATA(CMSG_FIRSTHDR(&message));
+	c = CMSG_FIRSTHDR(&message);
+	if (!c)
+		return -ENOMSG;
+	ee = (struct sock_extended_err *)CMSG_DATA(c);
 	if (ee->ee_origin != SO_EE_ORIGIN_ZEROCOPY)
 		return 0;
 	first = ee->ee_info;

@@ -69,7 +69,7 @@ static void collects(struct end *e)
 		if (get_full(e, &r, sizeof(r)) != sizeof(r))
 			break;
 		if (r.writer >= WRITERS || r.number != next[r.writer] ||
-		    strncmp(r.text, "record", sizeof(r.text)))
+		    strncmp(r.text, "record", sizeof(r.text)) != 0)
 			wrong++;
 		else
 			next[r.writer]++;

@@ -95,7 +95,7 @@ static bool expected(const struct end *e)
 /* Both tell each other whether they are where they should be. */
 static bool agreed(struct end *e, bool ok)
 {
-	char mine = ok, other = 0;
+	char mine = ok ? 1 : 0, other = 0;
 
 	send(e->steps, &mine, 1, MSG_NOSIGNAL);
 	if (recv(e->steps, &other, 1, 0) != 1)

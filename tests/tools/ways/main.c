@@ -72,7 +72,7 @@ static void grow(struct source *s, size_t size)
 /* one_of - is it @yes? Anything but @yes and @no is a mistake. */
 static bool one_of(const char *text, const char *yes, const char *no)
 {
-	if (strcmp(text, yes) && strcmp(text, no))
+	if (strcmp(text, yes) != 0 && strcmp(text, no) != 0)
 		errx(2, "%s: expected %s or %s", text, yes, no);
 	return !strcmp(text, yes);
 }
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
 		list();
 		return 0;
 	}
-	if (argc != 5 || strcmp(argv[1], "--netns") || strcmp(argv[3], "--port"))
+	if (argc != 5 || strcmp(argv[1], "--netns") != 0 || strcmp(argv[3], "--port") != 0)
 		errx(2, "usage: ways --netns PATH --port PORT, or ways --list");
 	while (fgets(line, sizeof(line), stdin)) {
 		cell = parse(line);

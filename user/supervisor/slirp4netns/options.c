@@ -53,13 +53,14 @@ static int bool_parse(const char *text, bool *ret)
 static int set_cidr(struct slirp4netns_options *o, const char *value)
 {
 	char text[sizeof(o->cidr)];
+	size_t len = strlen(value);
 	struct in_addr base;
 	int prefix;
 	char *slash;
 
-	if (strlen(value) >= sizeof(text))
+	if (len >= sizeof(text))
 		return -EINVAL;
-	strcpy(text, value);
+	memcpy(text, value, len + 1);
 	slash = strchr(text, '/');
 	if (!slash || slash[1] == '+' || slash[1] == '-')
 		return -EINVAL;
@@ -72,7 +73,7 @@ static int set_cidr(struct slirp4netns_options *o, const char *value)
 		base.s_addr &= htonl(~(UINT32_MAX >> prefix));
 	o->base = base;
 	o->prefix = (unsigned)prefix;
-	strcpy(o->cidr, value);
+	memcpy(o->cidr, value, len + 1);
 	return 0;
 }
 
@@ -100,16 +101,17 @@ static int set_enable_ipv6(struct slirp4netns_options *o, const char *value)
 
 static int outbound(const char *value, int family, char *ret, size_t size)
 {
+	size_t len = strlen(value);
 	struct in6_addr addr;
 
-	if (strlen(value) >= size)
+	if (len >= size)
 		return -EINVAL;
 	/* an IPv4 address in IPv6 clothes is none of IPv6, podman says too */
 	if ((inet_pton(family, value, &addr) != 1 ||
 	     (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&addr))) &&
 	    !if_nametoindex(value))
 		return -EINVAL;
-	strcpy(ret, value);
+	memcpy(ret, value, len + 1);
 	return 0;
 }
 

@@ -52,25 +52,24 @@ int slirp4netns_find(const char *configured, char ret_path[PATH_MAX],
 		     struct error *err)
 {
 	const char *name = configured ? configured : "slirp4netns";
-	char path[PATH_MAX], quoted[256];
+	size_t len = strlen(name);
+	char quoted[256];
 
 	if (strchr(name, '/')) {
 		/* run by this very name, which messages then show */
-		if (strlen(name) >= PATH_MAX)
+		if (len >= PATH_MAX)
 			return error_errno(err, -ENAMETOOLONG,
 					   "path of slirp4netns");
-		strcpy(ret_path, name);
+		memcpy(ret_path, name, len + 1);
 		return 0;
 	}
-	if (!find_in_path(name, path))
+	if (!find_in_path(name, ret_path))
 		return error_set(err, -ENOENT,
 				 "could not find slirp4netns, the network "
 				 "namespace can't be configured: exec: %s: "
 				 "executable file not found in $PATH (install "
 				 "it, or name it with --slirp4netns PATH)",
-				 goquote(name, strlen(name), quoted,
-					 sizeof(quoted)));
-	strcpy(ret_path, path);
+				 goquote(name, len, quoted, sizeof(quoted)));
 	return 0;
 }
 
