@@ -222,6 +222,39 @@ run-fuzz: $(FUZZ:%=%_fuzz.o) $(LIB_OBJS)
 			$(LIB_OBJS) $(LDLIBS_ALL) && \
 		$(O)/$$t-fuzz -max_total_time=$(FUZZ_SECONDS) $(O)/$$t tests/fuzz/corpus/$$t || exit; done
 
+lint: ## look for defects with gcc -fanalyzer, clang-tidy and cppcheck; none may be found
+	@tests/tools/deps.sh build lint
+	@$(MAKE) --no-print-directory -j$(JOBS) run-lint
+
+# Each file again when any header changes: a finding may lie in a header.
+LINT_HEADERS := $(wildcard user/*/*.h user/*/*/*.h include/*.h tests/tools/*.h tests/tools/*/*.h)
+LINT_TOOLS := $(wildcard tests/tools/*/*.c)
+run-lint: $(SRCS:%.c=$(O)/lint/%.gcc) $(SRCS:%.c=$(O)/lint/%.tidy) $(LINT_TOOLS:%.c=$(O)/lint/%.tidy) $(O)/lint/cppcheck
+
+$(O)/lint/%.gcc: %.c $(LINT_HEADERS) $(SKELS) Makefile
+	@mkdir -p $(@D)
+	@echo "  GCC  $<"
+	$(Q)gcc $(filter-out -MMD -MP,$(CPPFLAGS_ALL)) -std=gnu11 -O2 -fno-strict-aliasing $(WARN) -Werror \
+		-fanalyzer -c -o $@ $<
+
+$(O)/lint/%.tidy: %.c $(LINT_HEADERS) $(SKELS) .clang-tidy Makefile
+	@mkdir -p $(@D)
+	@echo "  TIDY $<"
+	$(Q)clang-tidy --quiet $< -- $(filter-out -MMD -MP,$(CPPFLAGS_ALL)) -std=gnu11 >$@.log 2>&1 || \
+		{ cat $@.log; exit 1; }
+	@touch $@
+
+# cppcheck reads no system headers: of their macros it needs to know these
+$(O)/lint/cppcheck: $(SRCS) $(LINT_HEADERS) tests/tools/cppcheck.txt Makefile
+	@mkdir -p $(@D)
+	@echo "  CPPCHECK"
+	$(Q)cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 \
+		--library=posix --suppressions-list=tests/tools/cppcheck.txt -Iuser -Iinclude \
+		--include=$(firstword $(wildcard /usr/include/sys/queue.h /usr/include/*/sys/queue.h)) \
+		-D_GNU_SOURCE -DVERSION='"$(VERSION)"' '-DLIBBPF_OPTS(t,n,...)=struct t n = { __VA_ARGS__ }' \
+		$(SRCS)
+	@touch $@
+
 $(O)/man/%.gz: user/man/%.scd
 	@mkdir -p $(@D)
 	@command -v scdoc >/dev/null || { echo "scdoc is missing: sudo make deps" >&2; exit 1; }
@@ -256,6 +289,6 @@ help: ## this list
 	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
 
 FORCE:
-.PHONY: all compile_commands.json check check-san check-servers check-docker check-podman check-soak check-ways check-kernels $(RUNS) demo bench fuzz run-fuzz install uninstall deps clean help FORCE
+.PHONY: all compile_commands.json check check-san check-servers check-docker check-podman check-soak check-ways check-kernels $(RUNS) lint run-lint demo bench fuzz run-fuzz install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)

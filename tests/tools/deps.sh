@@ -44,6 +44,7 @@ declare -A packages=(
 	[install]="scdoc"
 	[kernels]="busybox|busybox-static curl nginx-light qemu-system-x86"
 	[fuzz]="clang libclang-rt-dev"
+	[lint]="clang-tidy cppcheck"
 )
 
 installed() {
@@ -101,7 +102,9 @@ if [ "$(id -u)" != 0 ]; then
 		[[ " $* " != *" $group "* ]] || goal=check-$group
 	done
 	[ ${#servers[@]} = 0 ] || goal="check-servers SERVERS=\"${servers[*]}\""
-	[[ " $* " != *" fuzz "* ]] || goal=fuzz
+	for group in fuzz lint; do
+		[[ " $* " != *" $group "* ]] || goal=$group
+	done
 	[ "${BPF:-1}" != 0 ] || goal="BPF=0 $goal"
 	echo "not installed: ${missing[*]}; install with: sudo make $goal" >&2
 	[ $needed = no ]
