@@ -263,7 +263,7 @@ $(O)/man/%.gz: user/man/%.scd
 install: all $(MAN) ## copy to DESTDIR and PREFIX
 	$(Q)tests/tools/install.sh install '$(DESTDIR)' '$(PREFIX)' 755 $(O)/portshunt bin/portshunt \
 		$(foreach l,$(DROP_INS),link ../../bin/portshunt libexec/portshunt/$l) \
-		$(foreach m,$(MAN),644 $m share/man/man1/$(notdir $m)) \
+		$(foreach m,$(MAN),644 $m share/man/man$(subst .,,$(suffix $(basename $m)))/$(notdir $m)) \
 		644 user/completion/portshunt.bash share/bash-completion/completions/portshunt
 
 uninstall: ## remove exactly what install created

@@ -18,7 +18,7 @@ declare -A long=(
 # A folder of user/ may include its own floor and those below.
 declare -A floor=([base]=0 [isolation]=1 [rule]=1 [datapath]=1 [control]=2 [forwarder]=2 [supervisor]=2 [cmd]=3)
 
-top=".ci .clang-format .clang-tidy .git .gitignore LICENSE Makefile README.md bpf include tests user vmlinux"
+top=".ci .clang-format .clang-tidy .git .github .gitignore LICENSE Makefile README.md bpf include tests user vmlinux"
 products="build compile_commands.json ${O:-build}"
 
 each_source() {

@@ -26,6 +26,8 @@ tree() {
 	[ "$status" = 0 ]
 	[[ $output =~ ^portshunt\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 	zcat "$root/usr/local/share/man/man1/portshunt.1.gz" | grep -q '^\.TH "portshunt" "1"'
+	zcat "$root/usr/local/share/man/man7/portshunt-security.7.gz" |
+		grep -q '^\.TH "portshunt-security" "7"'
 	bash -n "$root/usr/local/share/bash-completion/completions/portshunt"
 	[ -z "$(find "$root" -xtype l)" ]
 	run "$root/usr/local/libexec/portshunt/docker-proxy" -version
