@@ -260,10 +260,19 @@ $(O)/man/%.gz: user/man/%.scd
 	@command -v scdoc >/dev/null || { echo "scdoc is missing: sudo make deps" >&2; exit 1; }
 	$(Q)scdoc <$< | gzip -9n >$@
 
-install: all $(MAN) ## copy to DESTDIR and PREFIX
+# Files that name the place of the program.
+UNIT_FILE := $(O)/placed/systemd/portshunt@.service
+PROFILE := $(O)/placed/apparmor/portshunt-attach
+$(UNIT_FILE) $(PROFILE): $(O)/placed/%: user/% FORCE
+	@mkdir -p $(@D)
+	$(Q)sed 's|@BINDIR@|$(PREFIX:%/=%)/bin|' $< >$@
+
+install: all $(MAN) $(UNIT_FILE) $(PROFILE) ## copy to DESTDIR and PREFIX
 	$(Q)tests/tools/install.sh install '$(DESTDIR)' '$(PREFIX)' 755 $(O)/portshunt bin/portshunt \
 		$(foreach l,$(DROP_INS),link ../../bin/portshunt libexec/portshunt/$l) \
 		$(foreach m,$(MAN),644 $m share/man/man$(subst .,,$(suffix $(basename $m)))/$(notdir $m)) \
+		644 $(UNIT_FILE) lib/systemd/system/portshunt@.service \
+		644 $(PROFILE) share/portshunt/apparmor.d/portshunt-attach \
 		644 user/completion/portshunt.bash share/bash-completion/completions/portshunt
 
 uninstall: ## remove exactly what install created

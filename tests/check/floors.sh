@@ -80,6 +80,7 @@ sources_name_their_licence() {
 	local file licence
 
 	each_source -name '*.[ch]' -o -name '*.sh' -o -name '*.bats' -o -name '*.bash' -o -name '*.scd' \
+		-o -name '*.service' -o -path './user/apparmor/*' \
 		-o -name Makefile -o -path ./.ci/run | while read -r file; do
 		case $file in
 		bpf/*) licence='GPL-2.0-only OR BSD-2-Clause' ;;

@@ -29,6 +29,10 @@ tree() {
 	zcat "$root/usr/local/share/man/man7/portshunt-security.7.gz" |
 		grep -q '^\.TH "portshunt-security" "7"'
 	bash -n "$root/usr/local/share/bash-completion/completions/portshunt"
+	grep -q '^ExecStart=/usr/local/bin/portshunt attach ' \
+		"$root/usr/local/lib/systemd/system/portshunt@.service"
+	grep -q '/usr/local/bin/portshunt mrix,' \
+		"$root/usr/local/share/portshunt/apparmor.d/portshunt-attach"
 	[ -z "$(find "$root" -xtype l)" ]
 	run "$root/usr/local/libexec/portshunt/docker-proxy" -version
 	[ "$output" = "docker-proxy (portshunt) version $("$root/usr/local/bin/portshunt" --version |
@@ -47,6 +51,8 @@ tree() {
 	build install PREFIX="$root/opt/portshunt"
 	build install PREFIX="$root/opt/portshunt"
 	"$root/opt/portshunt/bin/portshunt" --version
+	grep -q "^ExecStart=$root/opt/portshunt/bin/portshunt attach " \
+		"$root/opt/portshunt/lib/systemd/system/portshunt@.service"
 	build uninstall PREFIX="$root/opt/portshunt"
 	diff <(echo "$before") <(tree)
 }
