@@ -53,7 +53,7 @@ int slirp4netns_find(const char *configured, char ret_path[PATH_MAX],
 {
 	const char *name = configured ? configured : "slirp4netns";
 	size_t len = strlen(name);
-	char quoted[256];
+	char path[PATH_MAX], quoted[256];
 
 	if (strchr(name, '/')) {
 		/* run by this very name, which messages then show */
@@ -63,13 +63,14 @@ int slirp4netns_find(const char *configured, char ret_path[PATH_MAX],
 		memcpy(ret_path, name, len + 1);
 		return 0;
 	}
-	if (!find_in_path(name, ret_path))
+	if (!find_in_path(name, path))
 		return error_set(err, -ENOENT,
 				 "could not find slirp4netns, the network "
 				 "namespace can't be configured: exec: %s: "
 				 "executable file not found in $PATH (install "
 				 "it, or name it with --slirp4netns PATH)",
 				 goquote(name, len, quoted, sizeof(quoted)));
+	memcpy(ret_path, path, strlen(path) + 1);
 	return 0;
 }
 
