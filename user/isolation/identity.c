@@ -10,6 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/error.h"
+#include "base/log.h"
+
 /*
  * Ids that no range of systemd, of login.defs(5) or of /etc/subuid reaches
  * (systemd's UIDS-GIDS.md: 2^31 and above are of no use to anybody), and one for
@@ -22,8 +25,8 @@ static void take_own_id(void)
 	gid_t id = FIRST_ID + (gid_t)getpid();
 
 	setgroups(0, NULL);
-	if (setresgid(id, id, id) == 0)
-		setresuid(id, id, id);
+	if (setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		log_debug("ids stay as they are: id %u: %s", id, errno_text(errno));
 }
 
 /* A change of ids clears it (prctl(2)); the parent may have ended meanwhile. */
