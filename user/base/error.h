@@ -7,6 +7,9 @@
 
 #define ERROR_TEXT_MAX 1024
 
+/* The largest errno: MAX_ERRNO of include/linux/err.h. */
+#define ERRNO_MAX 4095
+
 struct error {
 	/* UTF-8 without control characters, "?" for other bytes; "" when nothing was set */
 	char text[ERROR_TEXT_MAX];

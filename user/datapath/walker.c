@@ -5,12 +5,14 @@
 #include <linux/bpf.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "isolation/hide.h"
@@ -76,17 +78,30 @@ int walker_ask(int fd)
 	return errno == EAGAIN ? -EAGAIN : -EPIPE;
 }
 
-int walker_answer(int fd, int *ret_result)
+int walker_answer_decode(const void *data, size_t len, int *ret)
 {
 	int32_t result;
-	ssize_t n = recv(fd, &result, sizeof(result), MSG_DONTWAIT);
+
+	if (len != sizeof(result))
+		return -EBADMSG;
+	memcpy(&result, data, sizeof(result));
+	if (result < -ERRNO_MAX || result > WALKER_MS_MAX)
+		return -EBADMSG;
+	*ret = result;
+	return 0;
+}
+
+int walker_answer(int fd, int *ret_result)
+{
+	/* one byte more than an answer has, as a longer one is cut short in silence */
+	char data[sizeof(int32_t) + 1];
+	ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
-	if (n != sizeof(result))
+	if (n <= 0)
 		return -EPIPE;
-	*ret_result = result;
-	return 0;
+	return walker_answer_decode(data, (size_t)n, ret_result);
 }
 
 void walker_end(struct walker *w)

@@ -22,10 +22,20 @@ struct walker {
 /* walker_start - it ends when the other ends of @w->fd are closed, or with the caller. 0 or -errno. */
 int walker_start(struct walker *w, const struct shunt_tools *tools);
 
+/* Far more CPU than a walk takes, in ms: what is above it is no answer. */
+#define WALKER_MS_MAX 60000
+
+/*
+ * walker_answer_decode - an answer of @len bytes at @data: the ms that shunt_walk() took,
+ * at most WALKER_MS_MAX, or -errno, in *ret. Pure. Returns 0 or -EBADMSG.
+ */
+int walker_answer_decode(const void *data, size_t len, int *ret);
+
 /*
  * walker_ask - one walk, without waiting: 0, -EAGAIN or -EPIPE.
  * walker_answer - of a walk that was asked for: 0 with what shunt_walk()
- * returned; -EAGAIN: it is not over; or -EPIPE, the walker is gone.
+ * returned; -EAGAIN: it is not over; -EPIPE: the walker is gone; or -EBADMSG: what it
+ * says makes no sense.
  */
 int walker_ask(int fd);
 int walker_answer(int fd, int *ret_result);

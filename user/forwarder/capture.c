@@ -181,6 +181,9 @@ void capture_answer(struct capturer *c, uint64_t flow_id, int result)
 {
 	struct captive *captive;
 
+	/* nothing was asked for: no reply can be meant */
+	if (!c->shunt)
+		return;
 	if (result == SHUNT_FOUND) {
 		result = shunt_admit(c->shunt, on_admitted, c);
 		if (result == 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 
 static struct connector_shelf *shelf_of(struct connector *c, sa_family_t family, bool udp)
 {
@@ -12,13 +13,12 @@ static struct connector_shelf *shelf_of(struct connector *c, sa_family_t family,
 	return family == AF_INET6 ? &c->v6 : &c->v4;
 }
 
-static void hold(struct connector_shelf *shelf, const int *fds, size_t n)
+/* Sockets that came: those for which there is no room are left in @fds. */
+static void hold(struct connector_shelf *shelf, int *fds, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (shelf->n + shelf->held < CONNECTOR_MAX)
-			shelf->fds[shelf->n + shelf->held++] = fds[i];
-		else
-			fd_close(fds[i]);
+	for (size_t i = 0; i < n && shelf->n + shelf->held < CONNECTOR_MAX; i++) {
+		shelf->fds[shelf->n + shelf->held++] = fds[i];
+		fds[i] = -1;
 	}
 }
 
@@ -35,39 +35,92 @@ static void on_released(struct connector *c, sa_family_t family, bool udp, int e
 	c->refilled(c, family, udp, shelf->n ? 0 : error);
 }
 
+static void on_sockets(struct connector *c, const struct connector_reply *reply, int *fds,
+		       size_t n)
+{
+	struct connector_shelf *shelf = shelf_of(c, reply->family, reply->udp);
+
+	if (!shelf->asked)
+		return;
+	if (reply->released)
+		on_released(c, reply->family, reply->udp, reply->result);
+	else
+		hold(shelf, fds, n);
+}
+
+static void on_walker(struct connector *c, int *fd)
+{
+	if (!c->walkers_due)
+		return;
+	c->walkers_due--;
+	c->walker(c, *fd);
+	*fd = -1;
+}
+
+static unsigned int *gauges_due(struct connector *c, sa_family_t family)
+{
+	return family == AF_INET6 ? &c->gauges6_due : &c->gauges4_due;
+}
+
+static void on_gauge(struct connector *c, sa_family_t family, int *fd)
+{
+	unsigned int *due = gauges_due(c, family);
+
+	/* of several the last one is for the target of now */
+	if (!*due || --*due || *fd < 0)
+		return;
+	c->gauge(c, family, *fd);
+	*fd = -1;
+}
+
+/* What is taken over of @fds, which has room for CONNECTOR_BATCH, is -1 afterwards. */
+static void accept_reply(struct connector *c, const struct connector_reply *reply, int *fds,
+			 size_t n)
+{
+	switch (reply->type) {
+	case CONNECTOR_SOCKETS:
+		on_sockets(c, reply, fds, n);
+		break;
+	case CONNECTOR_CAPTURE:
+		c->captured(c, reply->flow, reply->result);
+		break;
+	case CONNECTOR_WALKER:
+		on_walker(c, fds);
+		break;
+	case CONNECTOR_GAUGE:
+		on_gauge(c, reply->family, fds);
+		break;
+	}
+}
+
 static void on_reply(struct loop_source *source, uint32_t events)
 {
 	struct connector *c = (struct connector *)source;
 	struct connector_reply reply;
-	int fds[CONNECTOR_BATCH];
+	char data[sizeof(reply)];
+	int fds[CONNECTOR_BATCH] = { -1 };
 	size_t n = 0;
 	ssize_t len;
+	int r;
 
-	len = fd_recv(source->fd, &reply, sizeof(reply), fds, CONNECTOR_BATCH, &n);
+	len = fd_recv(source->fd, data, sizeof(data), fds, CONNECTOR_BATCH, &n);
 	if (len == -EAGAIN)
 		return;
-	if (len != sizeof(reply)) {
-		loop_del(source);
-		c->lost(c);
+	r = len < 0 ? (int)len : connector_reply_decode(data, (size_t)len, n, &reply);
+	if (r >= 0)
+		accept_reply(c, &reply, fds, n);
+	for (size_t i = 0; i < n; i++)
+		fd_close(fds[i]);
+	if (r >= 0)
 		return;
-	}
-	if (reply.type == CONNECTOR_CAPTURE) {
-		c->captured(c, reply.flow, reply.result);
-		return;
-	}
-	if (reply.type == CONNECTOR_WALKER) {
-		c->walker(c, n ? fds[0] : -1);
-		return;
-	}
-	if (reply.type == CONNECTOR_GAUGE) {
-		if (n)
-			c->gauge(c, reply.family, fds[0]);
-		return;
-	}
-	if (reply.released)
-		on_released(c, reply.family, reply.udp, reply.result);
-	else
-		hold(shelf_of(c, reply.family, reply.udp), fds, n);
+	/* at end of file the supervisor finds the netns child ended, and reports that */
+	if (len != 0 && len != -ECONNRESET)
+		log_error("a message of the netns child: %s; no new connections are accepted",
+			  errno_text(r));
+	loop_del(source);
+	/* it must not wait for room for replies that nobody reads */
+	shutdown(source->fd, SHUT_RDWR);
+	c->lost(c);
 }
 
 int connector_init(struct connector *c, struct loop *loop, int fd)
@@ -173,14 +226,16 @@ int connector_set_tools(struct connector *c, const struct shunt_tools *tools)
 
 	if (c->make)
 		return 0;
-	return fd_send(c->source.fd, &request, sizeof(request), fds, 2);
+	return fd_send(c->source.fd, &request, sizeof(request), fds, CONNECTOR_TOOLS_FDS);
 }
 
 int connector_walker(struct connector *c)
 {
 	struct connector_request request = { .type = CONNECTOR_WALKER };
+	int r = fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 
-	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
+	c->walkers_due += r >= 0;
+	return r;
 }
 
 int connector_capture(struct connector *c, const struct shunt_side *side)
@@ -196,6 +251,8 @@ int connector_capture(struct connector *c, const struct shunt_side *side)
 int connector_gauge(struct connector *c, const struct addr *target)
 {
 	struct connector_request request = { .type = CONNECTOR_GAUGE, .target = *target };
+	int r = fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
 
-	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);
+	*gauges_due(c, target->family) += r >= 0;
+	return r;
 }

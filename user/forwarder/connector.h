@@ -13,40 +13,8 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "datapath/shunt.h"
+#include "forwarder/connector_protocol.h"
 
-/* What goes over the SOCK_SEQPACKET between the forwarder and the netns child. */
-enum connector_request_type {
-	CONNECTOR_SOCKETS,
-	CONNECTOR_TOOLS,   /* with the descriptors of struct shunt_tools; no reply */
-	CONNECTOR_CAPTURE, /* of the sender of a flow */
-	CONNECTOR_WALKER,  /* to be started; one reply, with a descriptor or none */
-	CONNECTOR_GAUGE,   /* udp_gauge.h; one reply, with its descriptor or none */
-};
-
-struct connector_request {
-	uint8_t type;
-	uint8_t count;	    /* SOCKETS: ≤ CONNECTOR_BATCH */
-	bool udp;	    /* SOCKETS */
-	struct addr target; /* SOCKETS: where they will be connected to */
-	struct shunt_side side; /* CAPTURE */
-};
-
-/*
- * Two replies to a request: one with the descriptors, and one without, sent
- * when the netns child has closed its own copies. Only then may they be used:
- * a copy elsewhere would keep a closed socket in this process's epoll set.
- */
-struct connector_reply {
-	uint8_t type;
-	uint8_t family;
-	bool udp;
-	bool released;
-	/* SOCKETS: 0 or -errno; CAPTURE: of shunt_capture() */
-	int32_t result;
-	uint64_t flow; /* CAPTURE: its id */
-};
-
-#define CONNECTOR_BATCH 32
 #define CONNECTOR_LOW 16
 #define CONNECTOR_MAX (CONNECTOR_BATCH + CONNECTOR_LOW)
 
@@ -60,6 +28,8 @@ struct connector_shelf {
 struct connector {
 	struct loop_source source; /* the socket to the netns child */
 	struct connector_shelf v4, v6, udp4, udp6;
+	/* replies that are due; a reply that is not is dropped with its descriptors */
+	unsigned int walkers_due, gauges4_due, gauges6_due;
 	/* @error: 0 or -errno */
 	void (*refilled)(struct connector *c, sa_family_t family, bool udp, int error);
 	void (*captured)(struct connector *c, uint64_t flow, int result);

@@ -106,7 +106,8 @@ static void on_answer(struct loop_source *source, uint32_t events)
 	r = walker_answer(source->fd, &ms);
 	if (r == -EAGAIN)
 		return;
-	if (r < 0) {
+	/* of the container's walker: COMMAND may be what speaks here */
+	if (r < 0 || !w->busy) {
 		lost(w);
 		return;
 	}
@@ -142,7 +143,7 @@ int walk_start(struct capturer *c)
 
 void walk_start_there(struct capturer *c)
 {
-	if (!forwarder_of(c)->connector.make)
+	if (!forwarder_of(c)->connector.make && c->there.source.fd < 0)
 		want_walker(&c->there);
 }
 
@@ -151,6 +152,10 @@ void walk_adopt(struct capturer *c, int fd)
 	struct walks *w = &c->there;
 
 	w->requested = false;
+	if (w->source.fd >= 0) {
+		fd_close(fd);
+		return;
+	}
 	if (fd < 0 || use_walker(w, fd) < 0) {
 		fd_close(fd);
 		later(w, AGAIN_MS);
