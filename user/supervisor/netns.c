@@ -149,12 +149,22 @@ void netns_reuse_ports(void)
 		log_debug(TW_REUSE ": %s", errno_text(r));
 }
 
+/* Whoever took over the forwarder gets TCP and UDP sockets from here, no others. */
+static bool is_inet(int family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
 bool netns_has_address(const struct addr *a)
 {
-	_cleanup_close_ int fd = socket(a->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(a, 0, &ss);
+	socklen_t len;
 
+	if (!is_inet(a->family))
+		return false;
+	fd = socket(a->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	len = addr_to_sockaddr(a, 0, &ss);
 	return fd >= 0 && bind(fd, (struct sockaddr *)&ss, len) == 0;
 }
 
@@ -163,8 +173,7 @@ int netns_socket(int family, bool local)
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	/* whoever took over the forwarder gets TCP and UDP sockets from here, no others */
-	if (family != AF_INET && family != AF_INET6)
+	if (!is_inet(family))
 		return -EAFNOSUPPORT;
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -181,7 +190,7 @@ int netns_udp_socket(int family)
 {
 	int fd;
 
-	if (family != AF_INET && family != AF_INET6)
+	if (!is_inet(family))
 		return -EAFNOSUPPORT;
 	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)

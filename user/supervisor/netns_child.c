@@ -3,9 +3,13 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,12 +34,18 @@
 /* It takes some milliseconds; what is later must not hold up a start for long. */
 #define IPV6_TIMEOUT_MS 500
 
+/*
+ * The forwarder reads at once. One that does not must not keep this process from its other
+ * work: as init it passes on the signals to COMMAND.
+ */
+#define FORWARDER_TIMEOUT_S 5
+
 struct netns_child {
 	struct loop loop;
 	struct loop_source control, forwarder;
 	struct command command;
 	struct shunt_tools tools; /* -1: none */
-	struct walker walker;
+	int walker_pidfd; /* of the latest; -1: none */
 	int accept_dad; /* to be restored; -1: nothing */
 	int exit_status;
 };
@@ -57,7 +67,8 @@ static int make_sockets(const struct connector_request *request, int *fds, size_
 	return n ? 0 : fd;
 }
 
-static void supply_sockets(int to, const struct connector_request *request)
+/* Returns 0, or -EAGAIN when the forwarder does not read, as the others below. */
+static int supply_sockets(int to, const struct connector_request *request)
 {
 	struct connector_reply reply = {
 		.type = CONNECTOR_SOCKETS,
@@ -74,11 +85,11 @@ static void supply_sockets(int to, const struct connector_request *request)
 	for (size_t i = 0; i < n; i++)
 		fd_close(fds[i]);
 	reply.released = true;
-	fd_send(to, &reply, sizeof(reply), NULL, 0);
+	return r == -EAGAIN ? r : fd_send(to, &reply, sizeof(reply), NULL, 0);
 }
 
-static void capture(int to, const struct shunt_tools *tools,
-		    const struct connector_request *request)
+static int capture(int to, const struct shunt_tools *tools,
+		   const struct connector_request *request)
 {
 	struct connector_reply reply = {
 		.type = CONNECTOR_CAPTURE,
@@ -86,33 +97,85 @@ static void capture(int to, const struct shunt_tools *tools,
 		.flow = request->side.id,
 	};
 
-	fd_send(to, &reply, sizeof(reply), NULL, 0);
+	return fd_send(to, &reply, sizeof(reply), NULL, 0);
 }
 
-/* The one before, if there was one, is gone: a command may kill all that it sees. */
-static void supply_walker(int to, struct walker *w, const struct shunt_tools *tools)
+static bool is_walker_alive(struct netns_child *c)
+{
+	struct pollfd end = { .fd = c->walker_pidfd, .events = POLLIN };
+	siginfo_t unused;
+
+	if (c->walker_pidfd < 0)
+		return false;
+	if (poll(&end, 1, 0) == 0)
+		return true;
+	/* by its pidfd: as init this process reaps all children, and pids come again */
+	waitid(P_PIDFD, (id_t)c->walker_pidfd, &unused, WEXITED | WNOHANG);
+	c->walker_pidfd = fd_close(c->walker_pidfd);
+	return false;
+}
+
+/* Returns the socket to it, or -1. */
+static int start_walker(struct netns_child *c)
+{
+	struct walker w;
+
+	if (walker_start(&w, &c->tools) < 0)
+		return -1;
+	c->walker_pidfd = (int)syscall(SYS_pidfd_open, w.pid, 0);
+	/* one that cannot be watched must not stay: it ends with its socket */
+	if (c->walker_pidfd < 0)
+		walker_end(&w);
+	return c->walker_pidfd < 0 ? -1 : w.fd;
+}
+
+/*
+ * A new one when the one before is gone: a command may kill all that it sees. Never two, or
+ * whoever has taken over the forwarder could start processes without end.
+ */
+static int supply_walker(struct netns_child *c)
 {
 	struct connector_reply reply = { .type = CONNECTOR_WALKER };
+	int fd = is_walker_alive(c) ? -1 : start_walker(c);
+	int r = fd_send(c->forwarder.fd, &reply, sizeof(reply), &fd, fd >= 0);
 
-	if (w->pid > 0)
-		waitpid(w->pid, NULL, WNOHANG);
-	*w = (struct walker){ .fd = -1 };
-	walker_start(w, tools);
-	fd_send(to, &reply, sizeof(reply), &w->fd, w->fd >= 0);
-	w->fd = fd_close(w->fd);
+	fd_close(fd);
+	return r;
 }
 
 /* Of another machine's sockets this namespace knows nothing. */
-static void supply_gauge(int to, const struct connector_request *request)
+static int supply_gauge(int to, const struct connector_request *request)
 {
 	struct connector_reply reply = {
 		.type = CONNECTOR_GAUGE,
 		.family = (uint8_t)request->target.family,
 	};
 	int fd = netns_has_address(&request->target) ? udp_gauge_open() : -1;
+	int r = fd_send(to, &reply, sizeof(reply), &fd, fd >= 0);
 
-	fd_send(to, &reply, sizeof(reply), &fd, fd >= 0);
 	fd_close(fd);
+	return r;
+}
+
+/* What is taken over of @fds, which has room for CONNECTOR_TOOLS_FDS, is -1 afterwards. */
+static int serve(struct netns_child *c, const struct connector_request *request, int *fds)
+{
+	switch (request->type) {
+	case CONNECTOR_SOCKETS:
+		return supply_sockets(c->forwarder.fd, request);
+	case CONNECTOR_GAUGE:
+		return supply_gauge(c->forwarder.fd, request);
+	case CONNECTOR_CAPTURE:
+		return capture(c->forwarder.fd, &c->tools, request);
+	case CONNECTOR_WALKER:
+		return supply_walker(c);
+	case CONNECTOR_TOOLS:
+		fd_close(c->tools.capture_fd);
+		fd_close(c->tools.walk_fd);
+		c->tools.capture_fd = TAKE_FD(fds[0]);
+		c->tools.walk_fd = TAKE_FD(fds[1]);
+	}
+	return 0;
 }
 
 static void on_forwarder(struct loop_source *source, uint32_t events)
@@ -120,40 +183,27 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 	struct netns_child *c =
 		(void *)((char *)source - offsetof(struct netns_child, forwarder));
 	struct connector_request request;
-	int fds[2] = { -1, -1 };
+	int fds[CONNECTOR_TOOLS_FDS] = { -1, -1 }, r;
+	char data[sizeof(request)];
 	size_t n = 0;
 	ssize_t len;
 
-	len = fd_recv(source->fd, &request, sizeof(request), fds, 2, &n);
+	len = fd_recv(source->fd, data, sizeof(data), fds, CONNECTOR_TOOLS_FDS, &n);
 	if (len == -EAGAIN)
 		return;
-	if (len != sizeof(request)) {
-		/* the forwarder is gone; the supervisor decides what follows */
-		loop_del(source);
-		return;
-	}
-	switch (request.type) {
-	case CONNECTOR_SOCKETS:
-		supply_sockets(source->fd, &request);
-		break;
-	case CONNECTOR_GAUGE:
-		supply_gauge(source->fd, &request);
-		break;
-	case CONNECTOR_TOOLS:
-		fd_close(c->tools.capture_fd);
-		fd_close(c->tools.walk_fd);
-		c->tools.capture_fd = TAKE_FD(fds[0]);
-		c->tools.walk_fd = TAKE_FD(fds[1]);
-		break;
-	case CONNECTOR_CAPTURE:
-		capture(source->fd, &c->tools, &request);
-		break;
-	case CONNECTOR_WALKER:
-		supply_walker(source->fd, &c->walker, &c->tools);
-		break;
-	}
+	r = len < 0 ? (int)len : connector_request_decode(data, (size_t)len, n, &request);
+	if (r >= 0 && serve(c, &request, fds) == -EAGAIN)
+		r = -ETIMEDOUT;
 	fd_close(fds[0]);
 	fd_close(fds[1]);
+	if (r >= 0)
+		return;
+	/* at end of file the forwarder is gone; the supervisor decides what follows */
+	if (len != 0 && len != -ECONNRESET)
+		log_error("%s the forwarder: %s; it gets no more sockets from the container",
+			  r == -ETIMEDOUT ? "a reply to" : "a message of", errno_text(r));
+	loop_del(source);
+	source->fd = fd_close(source->fd);
 }
 
 static int setup(const struct netns_request *request, struct error *err)
@@ -241,7 +291,7 @@ static void run(struct netns_child *c, const struct netns_request *request)
 		fd_close_all_but((int[]){ STDERR_FILENO, c->control.fd,
 					  c->forwarder.fd, c->loop.epoll_fd,
 					  c->command.sigchld.fd, c->tools.capture_fd,
-					  c->tools.walk_fd, log_fd() }, 8);
+					  c->tools.walk_fd, c->walker_pidfd, log_fd() }, 9);
 }
 
 static void on_control(struct loop_source *source, uint32_t events)
@@ -278,7 +328,10 @@ static void on_control(struct loop_source *source, uint32_t events)
 
 int netns_child_main(int control_fd, int forwarder_fd, char **command)
 {
-	static struct netns_child c = { .accept_dad = -1, .tools = { -1, -1 } };
+	static struct netns_child c = {
+		.accept_dad = -1, .tools = { -1, -1 }, .walker_pidfd = -1,
+	};
+	const struct timeval limit = { .tv_sec = FORWARDER_TIMEOUT_S };
 	int r;
 
 	/* COMMAND belongs to the user, who may look into it and join its namespaces */
@@ -287,6 +340,7 @@ int netns_child_main(int control_fd, int forwarder_fd, char **command)
 	process_die_with_parent();
 	fd_set_cloexec(control_fd, 1);
 	fd_set_cloexec(forwarder_fd, 1);
+	setsockopt(forwarder_fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (!command)
 		fd_close_all_but((int[]){ STDERR_FILENO, control_fd, forwarder_fd }, 3);
 	log_open();
