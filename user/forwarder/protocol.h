@@ -3,12 +3,13 @@
  * What the supervisor says to the forwarder, over a SOCK_SEQPACKET: one
  * request, one reply; or many LISTENs, or ADOPTs, in one message, each with its
  * share of the descriptors, and one reply for all. End of file on either side means the
- * other is gone.
+ * other is gone. The forwarder reads the bytes of strangers: its replies are hostile input.
  */
 #pragma once
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -37,6 +38,7 @@ enum forwarder_request_type {
 	FORWARDER_SESSIONS, /* a page of UDP sessions; the reply has their descriptors */
 	FORWARDER_ADOPT,    /* a UDP session, with its descriptor */
 	FORWARDER_LEAVE,    /* no new clients any more; the process ends with its last */
+	FORWARDER_REQUESTS,
 };
 
 /* What is told at once: the replies are small, whatever there is to tell. */
@@ -183,3 +185,29 @@ struct forwarder_reply {
 		} sessions;
 	};
 };
+
+/*
+ * forwarder_requests_check - check a message of @len bytes at @requests, which came with
+ * @n_fds descriptors. Pure. Returns how many requests it has, 1 to FORWARDER_AT_ONCE, or
+ * -EBADMSG: until it has returned, no bool in it may be read.
+ */
+int forwarder_requests_check(const struct forwarder_request *requests, size_t len, size_t n_fds);
+
+/* forwarder_request_fds - how many of the message's descriptors belong to @request. */
+size_t forwarder_request_fds(const struct forwarder_request *request);
+
+/* What a reply answers. */
+struct forwarder_expected {
+	const struct forwarder_request *requests; /* of one message */
+	size_t n_requests;
+	uint32_t last_rule; /* the highest that the forwarder was told of */
+};
+
+/*
+ * forwarder_reply_check - check a message of @len bytes at @reply, which came with @n_fds
+ * descriptors, but for its serial; @reply->text ends with a NUL afterwards. Pure.
+ * What an accepted page lists follows what @expected asks for in the order of the pages, so
+ * that they come to an end. Returns 0 or -EBADMSG, as above.
+ */
+int forwarder_reply_check(struct forwarder_reply *reply, size_t len, size_t n_fds,
+			  const struct forwarder_expected *expected);

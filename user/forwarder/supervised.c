@@ -13,14 +13,6 @@
 #include "forwarder/protocol.h"
 #include "isolation/hide.h"
 
-/* Of a message with several requests: the descriptors of this one; or -EINVAL. */
-static int share_of(const struct forwarder_request *request)
-{
-	if (request->type == FORWARDER_LISTEN)
-		return request->listen.count;
-	return request->type == FORWARDER_ADOPT ? 1 : -EINVAL;
-}
-
 /* Until one fails; all have the same serial. */
 static void obey(struct forwarder *f, const struct forwarder_request *requests, size_t n,
 		 int *fds, size_t n_fds, struct forwarder_reply *reply)
@@ -29,11 +21,10 @@ static void obey(struct forwarder *f, const struct forwarder_request *requests, 
 
 	reply->serial = requests->serial;
 	for (size_t i = 0; i < n && reply->error >= 0; i++) {
-		int own = n > 1 ? share_of(&requests[i]) : (int)n_fds;
-		size_t share = own >= 0 && (size_t)own < n_fds ? (size_t)own : n_fds;
+		size_t share = forwarder_request_fds(&requests[i]);
 
-		reply->error = own < 0 ? own :
-			forwarder_obey(f, &requests[i], reply, fds, share, &err);
+		share = share < n_fds ? share : n_fds;
+		reply->error = forwarder_obey(f, &requests[i], reply, fds, share, &err);
 		fds += share;
 		n_fds -= share;
 	}
@@ -64,13 +55,17 @@ static void on_request(struct loop_source *source, uint32_t events)
 	struct forwarder_request requests[FORWARDER_AT_ONCE];
 	struct forwarder_reply reply = { 0 };
 	int fds[FD_PASS_MAX];
+	int n_requests;
 	size_t n = 0;
 	ssize_t len;
 
 	len = fd_recv(source->fd, requests, sizeof(requests), fds, FD_PASS_MAX, &n);
 	if (len == -EAGAIN)
 		return;
-	if (len <= 0 || len % (ssize_t)sizeof(*requests)) {
+	n_requests = len < 0 ? (int)len : forwarder_requests_check(requests, (size_t)len, n);
+	if (n_requests < 0) {
+		while (n > 0)
+			fd_close(fds[--n]);
 		forwarder_finish(f);
 		return;
 	}
@@ -82,7 +77,7 @@ static void on_request(struct loop_source *source, uint32_t events)
 		return;
 	}
 	if (n || !hand_over(f, requests, &reply, fds, &n)) {
-		obey(f, requests, (size_t)len / sizeof(*requests), fds, n, &reply);
+		obey(f, requests, (size_t)n_requests, fds, n, &reply);
 		n = 0;
 	}
 	fd_send(source->fd, &reply, sizeof(reply), fds, n);

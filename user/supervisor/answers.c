@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/timer.h"
 #include "supervisor/supervisor.h"
 
 struct json *answer_rule(uint32_t id, const struct port_spec *bound)
@@ -119,12 +120,13 @@ static void collect_rule(struct collected *c, const struct forwarder_rule *rule)
 static int collect(struct supervisor *s, struct collected *c, struct error *err)
 {
 	struct forwarder_request request = { .type = FORWARDER_RULES };
+	uint64_t began = timer_now();
 	struct forwarder_reply reply;
 	int r;
 
 	c->rules = json_new_array();
 	do {
-		r = forwarder_ask(&s->forwarder, &request, &reply, err);
+		r = forwarder_page(&s->forwarder, &request, &reply, began, err);
 		if (r < 0) {
 			json_free(c->rules);
 			return r;
@@ -201,11 +203,12 @@ static int list_connections(struct supervisor *s, uint32_t rule, uint32_t limit,
 		.type = FORWARDER_CONNECTIONS,
 		.connections = { .rule = rule, .before = UINT64_MAX, .only = rule != 0 },
 	};
+	uint64_t began = timer_now();
 	struct forwarder_reply reply;
 	int r;
 
 	do {
-		r = forwarder_ask(&s->forwarder, &request, &reply, err);
+		r = forwarder_page(&s->forwarder, &request, &reply, began, err);
 		if (r < 0)
 			return r;
 		for (uint32_t i = 0; i < reply.open.n && limit; i++, limit--) {

@@ -2,16 +2,19 @@
 #include "supervisor/clients.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/timer.h"
 
 void client_init(struct client *c)
 {
-	*c = (struct client){ .fd = -1 };
+	*c = (struct client){ .fd = -1, .signal_fd = -1, .exit_fd = -1 };
 	process_init(&c->process);
 }
 
@@ -48,7 +51,7 @@ static int gone(struct client *c, const char *name, struct error *err)
 	char text[64];
 	int status;
 
-	if (c->is_running)
+	if (c->is_running || c->is_lost)
 		return error_set(err, -ECHILD, "the %s is gone", name);
 	if (process_wait(&c->process, 1000, &status) < 0)
 		return error_set(err, -ECHILD, "the %s does not answer", name);
@@ -56,12 +59,22 @@ static int gone(struct client *c, const char *name, struct error *err)
 			 process_status_text(status, text, sizeof(text)));
 }
 
-void client_running(struct client *c)
+int client_distrust(struct client *c, const char *name, struct error *err)
+{
+	c->is_lost = true;
+	/* not reaped before process_wait(), so the pid is still its own */
+	if (c->process.pid > 0)
+		kill(c->process.pid, SIGKILL);
+	return error_set(err, -EBADMSG, "a message of the %s makes no sense: it was ended", name);
+}
+
+void client_running(struct client *c, int signal_fd, int exit_fd)
 {
 	struct timeval limit = { .tv_sec = CLIENT_TIMEOUT_S };
 
-	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	c->signal_fd = signal_fd;
+	c->exit_fd = exit_fd;
 	c->is_running = true;
 }
 
@@ -69,20 +82,6 @@ static void close_all(int *fds, size_t *n)
 {
 	while (fds && *n)
 		fd_close(fds[--*n]);
-}
-
-/* Replies to requests that were given up come first. */
-static ssize_t forwarder_recv(struct client *c, struct forwarder_reply *reply, int *fds,
-			      size_t max, size_t *ret_n)
-{
-	ssize_t len;
-
-	for (;;) {
-		len = fd_recv(c->fd, reply, sizeof(*reply), fds, max, ret_n);
-		if (len != sizeof(*reply) || reply->serial == c->serial)
-			return len;
-		close_all(fds, ret_n);
-	}
 }
 
 /* What is sent, and has descriptors, and what comes back. */
@@ -94,31 +93,123 @@ struct call {
 	struct forwarder_reply *reply;
 	int *ret_fds;
 	size_t max_fds, n_ret_fds;
+	uint64_t began; /* of the first page; 0: this call is not one of several */
 };
+
+static long ms_until(uint64_t end)
+{
+	uint64_t now = timer_now();
+
+	return now < end ? (long)(end - now) : 0;
+}
+
+/* Until there is something to read; see client_running(). */
+static int wait_reply(const struct client *c, uint64_t began, uint64_t end)
+{
+	struct pollfd fds[] = {
+		{ .fd = c->fd, .events = POLLIN },
+		{ .fd = c->signal_fd, .events = POLLIN },
+		{ .fd = c->exit_fd, .events = POLLRDHUP },
+	};
+	int r;
+
+	if (!c->is_running)
+		return 0;
+	do {
+		long patience = ms_until(began + CLIENT_PATIENCE_MS);
+
+		r = poll(fds, patience ? 1 : 3, (int)(patience ? patience : ms_until(end)));
+		if (!patience && (fds[1].revents || fds[2].revents))
+			return -ECANCELED;
+	} while ((r < 0 && errno == EINTR) || (r == 0 && ms_until(end)));
+	return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+/*
+ * forwarder_recv - the reply to the latest request; those to requests that were given up come
+ * first. Its length and its serial are right, the rest is not checked. Returns its length, 0
+ * at end of file, or -errno.
+ */
+static ssize_t forwarder_recv(struct client *c, struct call *call)
+{
+	uint64_t now = timer_now(), began = call->began ? call->began : now;
+	uint64_t all = began + CLIENT_PAGES_TIMEOUT_S * 1000, one = now + CLIENT_TIMEOUT_S * 1000;
+	ssize_t len;
+
+	for (;;) {
+		len = wait_reply(c, began, one < all ? one : all);
+		if (len < 0)
+			return len;
+		len = fd_recv(c->fd, call->reply, sizeof(*call->reply), call->ret_fds,
+			      call->max_fds, &call->n_ret_fds);
+		if (len != sizeof(*call->reply))
+			return len > 0 || len == -EMSGSIZE ? -EBADMSG : len;
+		/* they come in the order of the requests, each once */
+		if (call->reply->serial - c->seen - 1 >= c->serial - c->seen)
+			return -EBADMSG;
+		c->seen = call->reply->serial;
+		if (c->seen == c->serial)
+			return len;
+		close_all(call->ret_fds, &call->n_ret_fds);
+	}
+}
+
+static ssize_t exchange(struct client *c, struct call *call)
+{
+	struct forwarder_expected expected = {
+		.requests = call->requests,
+		.n_requests = call->n_requests,
+		.last_rule = c->last_rule,
+	};
+	ssize_t len;
+	int r;
+
+	r = fd_send(c->fd, call->requests, call->n_requests * sizeof(*call->requests), call->fds,
+		    call->n_fds);
+	if (r < 0)
+		return r == -EAGAIN ? -ETIMEDOUT : r;
+	len = forwarder_recv(c, call);
+	if (len <= 0)
+		return len;
+	r = forwarder_reply_check(call->reply, (size_t)len, call->n_ret_fds, &expected);
+	return r < 0 ? r : len;
+}
+
+static void number(struct client *c, struct call *call)
+{
+	c->serial++;
+	for (size_t i = 0; i < call->n_requests; i++) {
+		struct forwarder_request *request = &call->requests[i];
+
+		request->serial = c->serial;
+		if (request->type == FORWARDER_LISTEN && request->listen.rule > c->last_rule)
+			c->last_rule = request->listen.rule;
+	}
+}
 
 static int call(struct client *c, struct call *call, struct error *err)
 {
-	struct forwarder_reply *reply = call->reply;
+	const struct forwarder_reply *reply = call->reply;
 	ssize_t len;
 
-	c->serial++;
-	for (size_t i = 0; i < call->n_requests; i++)
-		call->requests[i].serial = c->serial;
-	len = fd_send(c->fd, call->requests, call->n_requests * sizeof(*call->requests),
-		      call->fds, call->n_fds);
-	if (len >= 0)
-		len = forwarder_recv(c, reply, call->ret_fds, call->max_fds, &call->n_ret_fds);
-	if (len == sizeof(*reply) && reply->error >= 0)
+	if (c->is_lost)
+		return gone(c, "forwarder", err);
+	number(c, call);
+	len = exchange(c, call);
+	if (len > 0 && reply->error >= 0)
 		return 0;
 	close_all(call->ret_fds, &call->n_ret_fds);
-	if (len == -EAGAIN)
+	if (len == -EBADMSG)
+		return client_distrust(c, "forwarder", err);
+	if (len == -ECANCELED)
+		return error_set(err, -ECANCELED, "the forwarder had not answered when a signal came");
+	if (len == -ETIMEDOUT)
 		return error_set(err, -ETIMEDOUT, "the forwarder has not answered within %d s",
 				 CLIENT_TIMEOUT_S);
-	if (len != sizeof(*reply))
+	if (len <= 0)
 		return gone(c, "forwarder", err);
 	if (*reply->text)
-		return error_set(err, reply->error, "%.*s", (int)sizeof(reply->text) - 1,
-				 reply->text);
+		return error_set(err, reply->error, "%s", reply->text);
 	return error_errno(err, reply->error, "the forwarder refused a request");
 }
 
@@ -154,6 +245,19 @@ int forwarder_ask(struct client *c, struct forwarder_request *request,
 		  struct forwarder_reply *reply, struct error *err)
 {
 	return forwarder_send(c, request, 1, NULL, 0, reply, err);
+}
+
+int forwarder_page(struct client *c, struct forwarder_request *request,
+		   struct forwarder_reply *reply, uint64_t began, struct error *err)
+{
+	struct call this = {
+		.requests = request,
+		.n_requests = 1,
+		.reply = reply,
+		.began = began,
+	};
+
+	return call(c, &this, err);
 }
 
 int forwarder_get(struct client *c, struct forwarder_request *request,
@@ -201,13 +305,17 @@ int netns_call(struct client *c, struct netns_request *request, int fd,
 	       struct netns_reply *reply, struct error *err)
 {
 	size_t unused;
+	ssize_t len;
 
 	request->log_level = (uint8_t)log_level_get();
 	request->log_json = log_is_json();
-	if (fd_send(c->fd, request, sizeof(*request), &fd, fd >= 0) < 0 ||
-	    fd_recv(c->fd, reply, sizeof(*reply), NULL, 0, &unused) != sizeof(*reply))
+	if (fd_send(c->fd, request, sizeof(*request), &fd, fd >= 0) < 0)
 		return gone(c, "netns child", err);
-	reply->text[sizeof(reply->text) - 1] = '\0';
+	len = fd_recv(c->fd, reply, sizeof(*reply), NULL, 0, &unused);
+	if (len <= 0 && len != -EMSGSIZE)
+		return gone(c, "netns child", err);
+	if (len < 0 || netns_reply_check(reply, (size_t)len) < 0)
+		return client_distrust(c, "netns child", err);
 	if (reply->error < 0)
 		return error_set(err, reply->error, "%s", reply->text);
 	return 0;

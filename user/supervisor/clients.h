@@ -18,7 +18,15 @@ struct client {
 	struct process process;
 	int fd; /* SOCK_SEQPACKET */
 	uint32_t serial; /* of the forwarder's latest request */
+	uint32_t seen;	 /* of its latest reply */
+	uint32_t last_rule; /* the highest that the forwarder was told of */
 	bool is_running; /* see client_running() */
+	int signal_fd, exit_fd;
+	/*
+	 * A message of its made no sense, so somebody else may speak for it: it was killed, and
+	 * is not heard any more. Whoever watches it reports its end, for this reason.
+	 */
+	bool is_lost;
 };
 
 void client_init(struct client *c);
@@ -35,20 +43,31 @@ int client_spawn(struct client *c, const char *command, int peer_fd,
 
 /*
  * client_running - from now on the end of the process is told to somebody
- * else, and the forwarder gets CLIENT_TIMEOUT_S for a reply: -ETIMEDOUT then,
- * and what it was asked for may or may not come to pass.
+ * else, and the forwarder gets CLIENT_TIMEOUT_S for a reply, and CLIENT_PAGES_TIMEOUT_S for
+ * all pages of a list: -ETIMEDOUT then, and what it was asked for may or may not come to pass.
+ * After CLIENT_PATIENCE_MS it is -ECANCELED as soon as @signal_fd, a signalfd, can be read, or
+ * the other end of @exit_fd (or -1) is closed: whoever waits must be able to end.
  */
 #define CLIENT_TIMEOUT_S 5
-void client_running(struct client *c);
+#define CLIENT_PAGES_TIMEOUT_S 30
+#define CLIENT_PATIENCE_MS 500
+void client_running(struct client *c, int signal_fd, int exit_fd);
+
+/* client_distrust - see is_lost. Returns -EBADMSG, with @err set; @name is for it. */
+int client_distrust(struct client *c, const char *name, struct error *err);
 
 /*
  * forwarder_ask - one request and its reply, which is set on success.
+ * forwarder_page - the same for a page of a list, whose first page was asked for at @began,
+ * timer_now().
  * forwarder_get - the same, and the descriptors of the reply: at most @max, which
  * belong to the caller; *ret_n is how many came, 0 on failure.
  * forwarder_tell - a request whose reply nobody waits for.
  */
 int forwarder_ask(struct client *c, struct forwarder_request *request,
 		  struct forwarder_reply *reply, struct error *err);
+int forwarder_page(struct client *c, struct forwarder_request *request,
+		   struct forwarder_reply *reply, uint64_t began, struct error *err);
 int forwarder_get(struct client *c, struct forwarder_request *request,
 		  struct forwarder_reply *reply, int *fds, size_t max, size_t *ret_n,
 		  struct error *err);

@@ -75,8 +75,11 @@ static void on_forwarder_end(struct loop_source *source, uint32_t events)
 		end_now(s, 0);
 		return;
 	}
-	log_error("the forwarder %s: ports are no longer published",
-		  process_status_text(status, text, sizeof(text)));
+	if (s->forwarder.is_lost)
+		snprintf(text, sizeof(text), "sent a message that makes no sense, and was ended");
+	else
+		process_status_text(status, text, sizeof(text));
+	log_error("the forwarder %s: ports are no longer published", text);
 	end_after_command(s, EXIT_PORTSHUNT, KILL_AFTER_MS);
 }
 
@@ -95,14 +98,20 @@ static void on_slirp_end(struct loop_source *source, uint32_t events)
 static bool read_message(struct supervisor *s)
 {
 	struct netns_reply reply;
+	struct error err = { "" };
 	size_t n;
+	ssize_t len = fd_recv(s->netns.fd, &reply, sizeof(reply), NULL, 0, &n);
 
-	if (fd_recv(s->netns.fd, &reply, sizeof(reply), NULL, 0, &n) != sizeof(reply))
+	if (len <= 0 && len != -EMSGSIZE)
 		return false;
 	/* COMMAND's root could have written this in the init's name */
-	reply.text[sizeof(reply.text) - 1] = '\0';
+	if (len < 0 || netns_reply_check(&reply, (size_t)len) < 0 || !s->command_started) {
+		client_distrust(&s->netns, "netns child", NULL);
+		return false;
+	}
+	error_set(&err, 0, "%s", reply.text);
 	if (reply.error < 0)
-		log_error("%s", reply.text);
+		log_error("%s", err.text);
 	s->command_ended = true;
 	end_now(s, s->failing ? s->status : reply.status);
 	return true;
@@ -122,11 +131,14 @@ static void on_netns_end(struct loop_source *source, uint32_t events)
 	int status;
 
 	loop_del(source);
-	if (s->command_ended || read_message(s))
+	if (s->command_ended || (!s->netns.is_lost && read_message(s)))
 		return;
 	process_wait(&s->netns.process, -1, &status);
-	log_error("the netns child %s",
-		  process_status_text(status, text, sizeof(text)));
+	if (s->netns.is_lost)
+		snprintf(text, sizeof(text), "sent a message that makes no sense, and was ended");
+	else
+		process_status_text(status, text, sizeof(text));
+	log_error("the netns child %s", text);
 	end_now(s, EXIT_PORTSHUNT);
 }
 

@@ -308,8 +308,9 @@ static void on_control(struct loop_source *source, uint32_t events)
 	len = fd_recv(source->fd, &request, sizeof(request), &passed_fd, 1, &n);
 	if (len == -EAGAIN)
 		return;
-	if (len != sizeof(request)) {
+	if (len < 0 || netns_request_check(&request, (size_t)len, n) < 0) {
 		/* without a supervisor there is nobody to live for */
+		fd_close(passed_fd);
 		loop_stop(&c->loop);
 		return;
 	}

@@ -2,11 +2,13 @@
 /*
  * What the supervisor says to the netns child, over a SOCK_SEQPACKET: one
  * request, one reply, but for NETNS_SIGNAL (none) and NETNS_RUN, whose reply
- * is the end of COMMAND. End of file means the other side is gone.
+ * is the end of COMMAND. End of file means the other side is gone. Under `run` COMMAND
+ * can take the init's end by pidfd_getfd(2): its replies are hostile input.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -22,6 +24,7 @@ enum netns_request_type {
 	NETNS_ISOLATE,	   /* from now on only ADDRESS, and sockets (attach) */
 	NETNS_RUN,	   /* COMMAND of the argument list (run) */
 	NETNS_SIGNAL,	   /* send it to COMMAND */
+	NETNS_REQUESTS,
 };
 
 struct netns_request {
@@ -47,3 +50,11 @@ struct netns_reply {
 	struct addr address; /* ADDRESS, with its interface in text */
 	int32_t status;	     /* RUN: COMMAND's exit status, shell style */
 };
+
+/*
+ * netns_request_check, netns_reply_check - check a message of @len bytes at @request, which
+ * came with @n_fds descriptors, or at @reply. Pure. Returns 0, or -EBADMSG: until then no
+ * bool in it may be read; @reply->text has a NUL.
+ */
+int netns_request_check(const struct netns_request *request, size_t len, size_t n_fds);
+int netns_reply_check(const struct netns_reply *reply, size_t len);

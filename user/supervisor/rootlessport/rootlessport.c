@@ -192,7 +192,7 @@ static int start_forwarding(struct helper *h, struct error *err)
 	r = rootlessport_child_ip(c->child_ip, &unused4, &unused6, NULL);
 	r = set_child_ip(h, r < 0 ? "" : c->child_ip, err);
 	if (r >= 0)
-		client_running(&h->forwarder);
+		client_running(&h->forwarder, h->signals.fd, c->exit_fd);
 	return r;
 }
 
