@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/json.h"
+#include "supervisor/slirp4netns/api_reply.h"
 #include "supervisor/slirp4netns/reap.h"
 
 #define SOCKET_TIMEOUT_MS 60000
@@ -164,42 +164,21 @@ static int api_recv(struct slirp4netns *s, int fd, char **ret, size_t *ret_len,
 	return 0;
 }
 
-/* The reply, an object without "error"; the caller frees it. */
+/* The reply, as api_reply_parse() makes it; the caller frees it. */
 static int request(struct slirp4netns *s, const char *text, struct json **ret,
 		   struct error *err)
 {
 	_cleanup_close_ int fd = api_connect(s, err);
-	_cleanup_free_ char *reply = NULL, *refusal = NULL;
-	struct json *json = NULL;
+	_cleanup_free_ char *reply = NULL;
 	size_t len = 0;
 	int r;
 
 	if (fd < 0)
 		return fd;
 	r = api_send(s, fd, text, err);
-	if (r < 0)
-		return r;
-	r = api_recv(s, fd, &reply, &len, err);
-	if (r < 0)
-		return r;
-	r = json_parse(reply, len, &json, err);
-	if (r == 0 && !json_is_object(json))
-		r = error_set(err, -EINVAL, "not an object");
-	if (r < 0) {
-		json_free(json);
-		return error_wrap(err, r,
-				  "parsing error status from slirp4netns");
-	}
-	if (json_has(json, "error")) {
-		refusal = json_go_text(json_get(json, "error"));
-		json_free(json);
-		return error_set(err, -EREMOTEIO,
-				 "from slirp4netns while setting up port "
-				 "redirection: %s",
-				 refusal ? refusal : errno_text(ENOMEM));
-	}
-	*ret = json;
-	return 0;
+	if (r >= 0)
+		r = api_recv(s, fd, &reply, &len, err);
+	return r < 0 ? r : api_reply_parse(reply, len, ret, err);
 }
 
 int slirp4netns_add_hostfwd(struct slirp4netns *s,
@@ -221,9 +200,7 @@ int slirp4netns_add_hostfwd(struct slirp4netns *s,
 	r = request(s, text, &reply, err);
 	if (r < 0)
 		return r;
-	fwd->id = -1;
-	json_int(json_get(json_get(reply, "return"), "id"), 0, INT32_MAX,
-		 &fwd->id);
+	fwd->id = api_reply_id(reply);
 	json_free(reply);
 	return 0;
 }
@@ -245,61 +222,16 @@ int slirp4netns_remove_hostfwd(struct slirp4netns *s, int64_t id,
 	return r;
 }
 
-static int read_hostfwd(const struct json *entry, struct slirp4netns_hostfwd *ret)
-{
-	const char *proto = json_string(json_get(entry, "proto"));
-	const char *host = json_string(json_get(entry, "host_addr"));
-	const char *guest = json_string(json_get(entry, "guest_addr"));
-	int64_t host_port, guest_port;
-
-	if (!proto || !host || !guest ||
-	    (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0) ||
-	    addr_parse(host, &ret->host) < 0 ||
-	    addr_parse(guest, &ret->guest) < 0 ||
-	    json_int(json_get(entry, "id"), 0, INT32_MAX, &ret->id) < 0 ||
-	    json_int(json_get(entry, "host_port"), 0, UINT16_MAX, &host_port) < 0 ||
-	    json_int(json_get(entry, "guest_port"), 0, UINT16_MAX, &guest_port) < 0)
-		return -EINVAL;
-	ret->is_udp = proto[0] == 'u';
-	ret->host_port = (uint16_t)host_port;
-	ret->guest_port = (uint16_t)guest_port;
-	return 0;
-}
-
 int slirp4netns_list_hostfwd(struct slirp4netns *s,
 			     struct slirp4netns_hostfwd **ret, size_t *ret_n,
 			     struct error *err)
 {
-	_cleanup_free_ struct slirp4netns_hostfwd *list = NULL;
-	const struct json *entries;
 	struct json *reply = NULL;
-	size_t n;
-	int r;
+	int r = request(s, "{\"execute\":\"list_hostfwd\"}\n", &reply, err);
 
-	r = request(s, "{\"execute\":\"list_hostfwd\"}\n", &reply, err);
 	if (r < 0)
 		return r;
-	/* its manual has them inside "return", its programs do not */
-	entries = json_has(reply, "entries") ?
-			  json_get(reply, "entries") :
-			  json_get(json_get(reply, "return"), "entries");
-	n = json_len(entries);
-	list = calloc(n + 1, sizeof(*list));
-	if (!json_is_array(entries))
-		r = error_set(err, -EINVAL,
-			      "parsing list_hostfwd of slirp4netns: no entries");
-	else if (!list)
-		r = error_errno(err, -ENOMEM, "list_hostfwd of slirp4netns");
-	for (size_t i = 0; r == 0 && i < n; i++)
-		if (read_hostfwd(json_at(entries, i), &list[i]) < 0)
-			r = error_set(err, -EINVAL,
-				      "parsing list_hostfwd of slirp4netns: bad "
-				      "entry %zu",
-				      i);
+	r = api_reply_hostfwds(reply, ret, ret_n, err);
 	json_free(reply);
-	if (r == 0) {
-		*ret = TAKE_PTR(list);
-		*ret_n = n;
-	}
 	return r;
 }
