@@ -65,6 +65,7 @@ static void __attribute__((noreturn)) be(const struct evil *evil, int fd)
 	int fds[FD_PASS_MAX] = { 0 }; /* of stdin */
 	size_t n;
 
+	process_die_with_parent();
 	while (fd_recv(fd, &request, sizeof(request), NULL, 0, &n) == sizeof(request)) {
 		if (evil->is_silent)
 			continue;
@@ -376,6 +377,46 @@ static void a_signal_ends_the_wait_between_pages(void **state)
 	assert_int_equal(stop(), 0);
 }
 
+/* Asks a netns child that has given this reply already; see netns_call(). */
+static int netns_says(const struct netns_reply *said, size_t len, struct error *err)
+{
+	struct netns_request request = { .type = NETNS_ADDRESS };
+	struct netns_reply reply;
+	struct client c;
+	int fds[2], r;
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), errno);
+	client_init(&c);
+	c.fd = fds[0];
+	assert_int_equal(fd_send(fds[1], said, len, NULL, 0), 0);
+	r = netns_call(&c, &request, -1, &reply, err);
+	assert_int_equal(c.is_lost, r == -EBADMSG);
+	client_done(&c, 0);
+	close(fds[1]);
+	return r;
+}
+
+static void the_netns_child_is_not_believed_either(void **state)
+{
+	static const struct netns_reply bad[] = {
+		{ .error = 1 },
+		{ .error = INT32_MIN },
+		{ .status = -1 },
+		{ .status = 256 },
+		{ .address.family = AF_UNIX },
+	};
+	struct netns_reply reply = { .address.family = AF_INET, .text = "eth0" };
+	struct error err = { "" };
+
+	assert_int_equal(netns_says(&reply, sizeof(reply), &err), 0);
+	assert_int_equal(netns_says(&reply, sizeof(reply) - 1, &err), -EBADMSG);
+	assert_string_equal(err.text, "a message of the netns child makes no sense: it was ended");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_int_equal(netns_says(&bad[i], sizeof(bad[i]), &err), -EBADMSG);
+	memset(reply.text, 'x', sizeof(reply.text));
+	assert_int_equal(netns_says(&reply, sizeof(reply), &err), -EBADMSG);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -385,6 +426,7 @@ int main(void)
 		cmocka_unit_test(connections_that_make_no_sense_end_it),
 		cmocka_unit_test(what_is_handed_over_is_no_more_than_was_asked_for),
 		cmocka_unit_test(a_text_ends_where_the_message_does),
+		cmocka_unit_test(the_netns_child_is_not_believed_either),
 		cmocka_unit_test(a_signal_ends_the_wait),
 		cmocka_unit_test(a_signal_ends_the_wait_between_pages),
 	};
