@@ -304,7 +304,8 @@ int main(void)
 
 	/* what is lost is reported as an error, here some dozen times */
 	signal(SIGPIPE, SIG_IGN);
-	freopen("/dev/null", "w", stderr);
+	if (!freopen("/dev/null", "w", stderr))
+		return 1;
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static const struct {
 	{ SCMP_SYS(clock_gettime), ALL }, { SCMP_SYS(restart_syscall), ALL },
 
 	/* connections */
-	{ SCMP_SYS(poll), P | S }, { SCMP_SYS(ppoll), P | S }, /* log.c, of what it cannot open again */
+	{ SCMP_SYS(poll), P | N | S }, { SCMP_SYS(ppoll), P | N | S },
 	{ SCMP_SYS(accept4), F | P | S }, { SCMP_SYS(connect), F | P | N | S },
 	{ SCMP_SYS(shutdown), F | P | S }, { SCMP_SYS(splice), F | P }, { SCMP_SYS(pipe2), F | P },
 	{ SCMP_SYS(recvmmsg), F | P }, { SCMP_SYS(sendmmsg), F | P },
@@ -70,7 +70,8 @@ static const struct {
 	{ SCMP_SYS(exit), ALL }, { SCMP_SYS(exit_group), ALL },
 
 	/* its walker: the end of it, and all that it does first */
-	{ SCMP_SYS(wait4), F | N | S },
+	{ SCMP_SYS(wait4), F | N | S }, { SCMP_SYS(waitid), N | S },
+	{ SCMP_SYS(pidfd_open), N },
 	{ SCMP_SYS(socketpair), N | S }, { SCMP_SYS(set_robust_list), N }, { SCMP_SYS(rseq), N },
 	{ SCMP_SYS(setpgid), N }, { SCMP_SYS(close_range), N | S }, { SCMP_SYS(dup3), N | S },
 	{ SCMP_SYS(dup2), N | S }, { SCMP_SYS(geteuid), N | S }, { SCMP_SYS(capset), N },
@@ -82,7 +83,7 @@ static const struct {
 	/* listeners and the control socket; its processes and their signals; files of its own */
 	{ SCMP_SYS(listen), S }, { SCMP_SYS(timerfd_create), S }, { SCMP_SYS(signalfd4), S },
 	{ SCMP_SYS(epoll_create1), S }, { SCMP_SYS(pipe2), S }, { SCMP_SYS(dup), S },
-	{ SCMP_SYS(waitid), S }, { SCMP_SYS(kill), S }, { SCMP_SYS(rt_sigtimedwait), S },
+	{ SCMP_SYS(kill), S }, { SCMP_SYS(rt_sigtimedwait), S },
 	{ SCMP_SYS(rt_sigpending), S }, { SCMP_SYS(getpgrp), S }, { SCMP_SYS(getpgid), S },
 	{ SCMP_SYS(getuid), S }, { SCMP_SYS(getgid), S }, { SCMP_SYS(getegid), S },
 	{ SCMP_SYS(open), S }, { SCMP_SYS(openat), S }, { SCMP_SYS(access), S },
