@@ -83,8 +83,11 @@ static void settle(struct world *w)
 
 static int client(struct world *w)
 {
-	int fd = control_socket_connect(w->path, NULL);
+	struct control_wait wait;
+	int fd;
 
+	control_wait_start(&wait, 60);
+	fd = control_socket_connect(w->path, &wait, NULL);
 	assert_true(fd >= 0);
 	return fd;
 }

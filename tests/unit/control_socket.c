@@ -65,6 +65,7 @@ static void start(int begin, int end, int tell)
 static int run_round(void)
 {
 	int begin[2], end[2], tell[2], got = 0, fd;
+	struct control_wait limit;
 	char c;
 
 	assert_int_equal(pipe(begin) | pipe(end) | pipe(tell), 0);
@@ -81,7 +82,8 @@ static int run_round(void)
 		got += c == 'y';
 	}
 	/* and who got it can be reached */
-	fd = control_socket_connect(path, NULL);
+	control_wait_start(&limit, 60);
+	fd = control_socket_connect(path, &limit, NULL);
 	fd_close(fd);
 	close(end[1]);
 	for (int i = 0; i < STARTS; i++)

@@ -73,8 +73,8 @@ ssize_t fd_send_some(int sock, const void *data, size_t len, const int *fds, siz
 	return send_with(sock, data, len, fds, n, MSG_DONTWAIT);
 }
 
-ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
-		size_t *ret_n)
+static ssize_t recv_with(int sock, void *data, size_t len, int *fds, size_t max,
+			 size_t *ret_n, int flags)
 {
 	struct iovec iov = { .iov_base = data, .iov_len = len };
 	union control control;
@@ -88,7 +88,7 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
 	ssize_t r;
 
 	do {
-		r = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+		r = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | flags);
 	} while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return -errno;
@@ -110,6 +110,18 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
 	}
 	*ret_n = n;
 	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : r;
+}
+
+ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
+		size_t *ret_n)
+{
+	return recv_with(sock, data, len, fds, max, ret_n, 0);
+}
+
+ssize_t fd_recv_some(int sock, void *data, size_t len, int *fds, size_t max,
+		     size_t *ret_n)
+{
+	return recv_with(sock, data, len, fds, max, ret_n, MSG_DONTWAIT);
 }
 
 static int compare(const void *a, const void *b)

@@ -25,8 +25,8 @@ int fd_set_nonblock(int fd);
 int fd_send(int sock, const void *data, size_t len, const int *fds, size_t n);
 
 /*
- * fd_send_some - the same over a SOCK_STREAM without waiting: returns how many
- * bytes were taken, the descriptors with the first of them, or -errno.
+ * fd_send_some - the same without waiting: returns how many bytes were taken, of
+ * a SOCK_STREAM perhaps not all, the descriptors with the first of them, or -errno.
  */
 ssize_t fd_send_some(int sock, const void *data, size_t len, const int *fds, size_t n);
 
@@ -40,6 +40,10 @@ ssize_t fd_send_some(int sock, const void *data, size_t len, const int *fds, siz
  */
 ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
 		size_t *ret_n);
+
+/* fd_recv_some - the same without waiting, whatever the socket is set to: -EAGAIN. */
+ssize_t fd_recv_some(int sock, void *data, size_t len, int *fds, size_t max,
+		     size_t *ret_n);
 
 /*
  * fd_close_all_but - close every descriptor that is not in @keep, which is

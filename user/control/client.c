@@ -2,10 +2,10 @@
 #include "control/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -18,22 +18,24 @@
 /* Some 100 000 rules, or as many connections as may be asked for. */
 #define REPLY_MAX (64u << 20)
 
-static int send_all(int fd, const char *text, size_t len)
+static int send_all(int fd, const char *text, size_t len, const struct control_wait *wait)
 {
 	while (len) {
-		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+		int r = control_wait(wait, fd, POLLOUT);
+		ssize_t n = r < 0 ? r : fd_send_some(fd, text, len, NULL, 0);
 
-		if (n < 0 && errno == EINTR)
+		if (n == -EAGAIN)
 			continue;
 		if (n < 0)
-			return -errno;
+			return (int)n;
 		text += n;
 		len -= (size_t)n;
 	}
 	return 0;
 }
 
-static int send_request(int fd, const struct json *request, struct error *err)
+static int send_request(int fd, const struct json *request, const struct control_wait *wait,
+			struct error *err)
 {
 	_cleanup_free_ char *text = json_text(request);
 	size_t len = text ? strlen(text) : 0;
@@ -45,7 +47,7 @@ static int send_request(int fd, const struct json *request, struct error *err)
 		return error_set(err, -E2BIG, "a request of %zu bytes: at most %d are read", len,
 				 CONTROL_REQUEST_MAX);
 	text[len] = '\n'; /* in the place of the NUL */
-	r = send_all(fd, text, len + 1);
+	r = send_all(fd, text, len + 1, wait);
 	return r < 0 ? error_errno(err, r, "cannot write to the control socket") : 0;
 }
 
@@ -54,14 +56,15 @@ static ssize_t recv_some(int fd, char *to, size_t len, int *passed)
 {
 	size_t unused;
 
-	return fd_recv(fd, to, len, passed, *passed < 0, &unused);
+	return fd_recv_some(fd, to, len, passed, *passed < 0, &unused);
 }
 
 /* Returns the length without the line's end, or -errno. */
-static ssize_t recv_line(int fd, char **ret, int *passed)
+static ssize_t recv_line(int fd, char **ret, int *passed, const struct control_wait *wait)
 {
 	_cleanup_free_ char *line = NULL;
 	size_t len = 0, room = 0;
+	int r;
 
 	for (;;) {
 		char *end, *larger;
@@ -74,7 +77,10 @@ static ssize_t recv_line(int fd, char **ret, int *passed)
 				return room <= REPLY_MAX ? -ENOMEM : -EMSGSIZE;
 			line = larger;
 		}
-		n = recv_some(fd, line + len, room - len - 1, passed);
+		r = control_wait(wait, fd, POLLIN);
+		n = r < 0 ? r : recv_some(fd, line + len, room - len - 1, passed);
+		if (n == -EAGAIN)
+			continue;
 		if (n <= 0)
 			return n < 0 ? n : -ECONNRESET;
 		end = memchr(line + len, '\n', (size_t)n);
@@ -105,27 +111,25 @@ int control_read_reply(const char *text, size_t len, struct json **ret_json,
 	return 0;
 }
 
-static int ask(const char *path, const struct json *request, int seconds, int *passed,
-	       char **ret_text, struct json **ret_json, const struct json **ret,
+static int ask(const char *path, const struct json *request, const struct control_wait *wait,
+	       int *passed, char **ret_text, struct json **ret_json, const struct json **ret,
 	       struct error *err)
 {
-	_cleanup_close_ int fd = control_socket_connect(path, err);
-	struct timeval limit = { .tv_sec = seconds };
+	_cleanup_close_ int fd = control_socket_connect(path, wait, err);
 	ssize_t len;
 	int r;
 
 	if (fd < 0)
 		return fd;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	r = send_request(fd, request, err);
-	if (r < 0 && r != -EPIPE)
+	r = send_request(fd, request, wait, err);
+	if (r < 0 && r != -EPIPE && r != -ETIMEDOUT)
 		return r;
 	/* who was refused finds that there */
-	len = recv_line(fd, ret_text, passed);
-	if (len == -EAGAIN)
-		return error_set(err, -ETIMEDOUT, "no reply from control socket %s within %d s",
-				 path, seconds);
+	len = recv_line(fd, ret_text, passed, wait);
+	if (len == -ETIMEDOUT)
+		return error_set(err, -ETIMEDOUT, "control socket %s: no whole reply within %u s: "
+				 "its portshunt is stopped or does not work", path,
+				 wait->seconds);
 	if (len < 0)
 		return error_errno(err, (int)len, "no reply from control socket %s", path);
 	return control_read_reply(*ret_text, (size_t)len, ret_json, ret, err);
@@ -135,15 +139,18 @@ int control_ask(const char *path, const struct json *request, char **ret_text,
 		struct json **ret_json, const struct json **ret, struct error *err)
 {
 	_cleanup_close_ int passed = -1;
+	struct control_wait wait;
 
-	return ask(path, request, TIMEOUT_S, &passed, ret_text, ret_json, ret, err);
+	control_wait_start(&wait, TIMEOUT_S);
+	return ask(path, request, &wait, &passed, ret_text, ret_json, ret, err);
 }
 
-int control_ask_fd(const char *path, const struct json *request, int seconds, int *ret_fd,
-		   struct json **ret_json, const struct json **ret, struct error *err)
+int control_ask_fd(const char *path, const struct json *request,
+		   const struct control_wait *wait, int *ret_fd, struct json **ret_json,
+		   const struct json **ret, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 
 	*ret_fd = -1;
-	return ask(path, request, seconds, ret_fd, &text, ret_json, ret, err);
+	return ask(path, request, wait, ret_fd, &text, ret_json, ret, err);
 }

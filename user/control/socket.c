@@ -16,9 +16,13 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/timer.h"
 
 /* 5 ms each: whoever keeps to the rules holds the lock for less than one. */
 #define LOCK_TRIES 200
+
+/* Until a queue that is full is tried again: nothing tells when it is not. */
+#define CONNECT_AGAIN_MS 20
 
 static int set_path(struct sockaddr_un *sa, const char *path, struct error *err)
 {
@@ -216,7 +220,24 @@ void control_socket_close(struct control_socket *s)
 	s->fd = fd_close(s->fd);
 }
 
-int control_socket_connect(const char *path, struct error *err)
+static int connect_in_time(int fd, const struct sockaddr_un *sa, const struct control_wait *wait)
+{
+	struct control_wait pause = *wait;
+	int r;
+
+	while (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0) {
+		if (errno != EAGAIN)
+			return -errno;
+		pause.end = timer_now() + CONNECT_AGAIN_MS;
+		r = control_wait(&pause, -1, 0);
+		if (r != -ETIMEDOUT || timer_now() >= wait->end)
+			return r;
+	}
+	return 0;
+}
+
+int control_socket_connect(const char *path, const struct control_wait *wait,
+			   struct error *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un sa;
@@ -224,8 +245,9 @@ int control_socket_connect(const char *path, struct error *err)
 
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return error_errno(err, -errno, "cannot connect to control socket %s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -errno : connect_in_time(fd, &sa, wait);
+	if (r < 0)
+		return error_errno(err, r, "cannot connect to control socket %s", path);
 	return TAKE_FD(fd);
 }

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "base/error.h"
+#include "control/wait.h"
 
 struct control_socket {
 	int fd; /* listens; -1: none */
@@ -47,5 +48,9 @@ void control_socket_restore(const struct control_socket *s);
 /* control_socket_close - and remove the file; harmless when it is not open. */
 void control_socket_close(struct control_socket *s);
 
-/* control_socket_connect - Returns a blocking descriptor, or -errno with @err set. */
-int control_socket_connect(const char *path, struct error *err);
+/*
+ * control_socket_connect - Returns a non-blocking descriptor, or -errno with @err set; or what
+ * @wait says.
+ */
+int control_socket_connect(const char *path, const struct control_wait *wait,
+			   struct error *err);

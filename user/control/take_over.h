@@ -34,8 +34,9 @@
 #define TAKE_OVER_BATCH 64
 #define TAKE_OVER_MESSAGE_MAX 16384
 
-/* How long either waits for the other's next word. */
+/* How long either waits for the other's next word, and the taker for all of them. */
 #define TAKE_OVER_STEP_MS 5000
+#define TAKE_OVER_SECONDS 30
 
 enum take_over_step {
 	TAKE_OVER_SOCKETS,

@@ -2,12 +2,12 @@
 #include "supervisor/old_one.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/timer.h"
 #include "control/client.h"
 
 void old_answer_done(struct old_answer *a)
@@ -17,19 +17,39 @@ void old_answer_done(struct old_answer *a)
 		fd_close(a->fds[--a->n_fds]);
 }
 
+/* One step of what takes as long as @all at most. */
+static struct control_wait step_of(const struct control_wait *all)
+{
+	struct control_wait step = *all;
+	uint64_t end = timer_now() + TAKE_OVER_STEP_MS;
+
+	if (end < all->end) {
+		step.end = end;
+		step.seconds = TAKE_OVER_STEP_MS / 1000;
+	}
+	return step;
+}
+
 static int receive(struct old_one *old, struct old_answer *ret, struct error *err)
 {
+	struct control_wait step = step_of(&old->wait);
 	char text[TAKE_OVER_MESSAGE_MAX];
+	bool again;
 	ssize_t len;
 
-	len = fd_recv(old->fd, text, sizeof(text), ret->fds, TAKE_OVER_BATCH, &ret->n_fds);
-	/* it went without having read the request; what it said before comes behind that */
-	if (len == -ECONNRESET)
-		len = fd_recv(old->fd, text, sizeof(text), ret->fds, TAKE_OVER_BATCH,
-			      &ret->n_fds);
-	if (len == -EAGAIN)
-		return error_set(err, -ETIMEDOUT, "the old portshunt has not answered within %d s",
-				 TAKE_OVER_STEP_MS / 1000);
+	do {
+		len = control_wait(&step, old->fd, POLLIN);
+		if (len == 0)
+			len = fd_recv_some(old->fd, text, sizeof(text), ret->fds, TAKE_OVER_BATCH,
+					   &ret->n_fds);
+		/* it went without having read the request; what it said before comes behind that */
+		again = len == -EAGAIN || len == -ECONNRESET;
+	} while (again);
+	if (len == -ETIMEDOUT)
+		return error_set(err, -ETIMEDOUT, "the old portshunt has not answered within %u s",
+				 step.seconds);
+	if (len == -ECANCELED)
+		return -ECANCELED;
 	if (len <= 0)
 		return error_set(err, -ECONNRESET, "the old portshunt is gone");
 	return control_read_reply(text, (size_t)len, &ret->json, &ret->value, err);
@@ -46,7 +66,7 @@ int old_one_ask(struct old_one *old, const struct take_over_request *request,
 	if (!text)
 		return error_errno(err, -ENOMEM, "cannot ask");
 	/* whoever has gone may have said why */
-	fd_send(old->fd, text, strlen(text), NULL, 0);
+	fd_send_some(old->fd, text, strlen(text), NULL, 0);
 	return receive(old, ret, err);
 }
 
@@ -59,9 +79,9 @@ int old_one_tell(struct old_one *old, enum take_over_step step, struct error *er
 }
 
 int old_one_open(struct old_one *old, const char *path, uint32_t drain_timeout,
-		 struct error *err)
+		 const struct control_wait *wait, struct error *err)
 {
-	const struct timeval limit = { .tv_sec = TAKE_OVER_STEP_MS / 1000 };
+	struct control_wait step = step_of(wait);
 	struct json *request = json_new_object(), *arguments = json_new_object(), *reply = NULL;
 	const struct json *value;
 	int r;
@@ -70,16 +90,12 @@ int old_one_open(struct old_one *old, const char *path, uint32_t drain_timeout,
 	json_add_uint(arguments, "drain_timeout", drain_timeout);
 	json_add_string(request, "execute", "take-over");
 	json_add(request, "arguments", arguments);
-	*old = (struct old_one){ .fd = -1 };
-	r = control_ask_fd(path, request, TAKE_OVER_STEP_MS / 1000, &old->fd, &reply, &value, err);
+	*old = (struct old_one){ .fd = -1, .wait = *wait };
+	r = control_ask_fd(path, request, &step, &old->fd, &reply, &value, err);
 	if (r >= 0 && old->fd < 0)
 		r = error_set(err, -EPROTO, "there was no socket in the reply");
 	if (r >= 0)
 		r = take_over_state_parse(value, &old->state, err);
-	if (r >= 0) {
-		setsockopt(old->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-		setsockopt(old->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	}
 	json_free(reply);
 	json_free(request);
 	return r;

@@ -34,6 +34,7 @@ struct supervisor {
 	struct published_list published;
 	struct control_server control;
 	struct hand_over hand_over;
+	bool is_taking_over; /* take_over() is under way */
 
 	struct loop loop;
 	struct loop_source signals, exit_fd, timer;

@@ -182,6 +182,11 @@ static int adopt_sessions(struct taking *t, uint32_t *after, struct error *err)
 
 	if (r >= 0)
 		r = take_over_sessions_parse(answer.value, &sessions, err);
+	/* or it would never come to an end */
+	if (r >= 0 && sessions.after && sessions.after <= request.after)
+		r = error_set(err, -EPROTO, "the old portshunt's UDP sessions: page %u follows page "
+			      "%u: stop it, and start this one without --take-over",
+			      sessions.after, request.after);
 	*after = r < 0 ? 0 : sessions.after;
 	if (r < 0)
 		return r;
@@ -233,7 +238,7 @@ static int tell_done(struct taking *t, struct error *err)
 {
 	int r = old_one_tell(&t->old, TAKE_OVER_DONE, err);
 
-	if (r == -EREMOTEIO)
+	if (r == -EREMOTEIO || r == -ECANCELED)
 		return r;
 	if (r < 0)
 		log_warn("%s: this one has taken over", err->text);
@@ -264,11 +269,29 @@ static void tell(const struct taking *t, uint64_t ms, uint64_t waited_ms)
 			 t->n_carried == 1 ? "is" : "are");
 }
 
+static int on_event(void *context)
+{
+	return supervisor_still_wanted(context);
+}
+
+/* What would end the start otherwise, a signal above all, ends the wait. */
+static struct control_wait wait_for(struct supervisor *s, unsigned int seconds)
+{
+	struct control_wait wait;
+
+	control_wait_start(&wait, seconds);
+	wait.fd = s->loop.epoll_fd;
+	wait.woken = on_event;
+	wait.context = s;
+	return wait;
+}
+
 static int take_all(struct taking *t, struct forwarder_request *start, struct error *err)
 {
 	struct supervisor *s = t->s;
+	struct control_wait wait = wait_for(s, TAKE_OVER_SECONDS);
 	uint64_t began = timer_now(), committed = 0;
-	int r = old_one_open(&t->old, s->config->take_over, s->config->drain_timeout, err);
+	int r = old_one_open(&t->old, s->config->take_over, s->config->drain_timeout, &wait, err);
 
 	if (r >= 0)
 		r = get_listeners(t, err);
@@ -291,8 +314,11 @@ static int take_all(struct taking *t, struct forwarder_request *start, struct er
 int take_over(struct supervisor *s, struct forwarder_request *start, struct error *err)
 {
 	struct taking t = { .s = s };
-	int r = take_all(&t, start, err);
+	int r;
 
+	s->is_taking_over = true;
+	r = take_all(&t, start, err);
+	s->is_taking_over = false;
 	old_one_close(&t.old);
 	free(t.is_adopted);
 	return r < 0 && r != -ECANCELED ?
@@ -311,9 +337,12 @@ static bool is_same_socket(const struct config *c)
 int take_over_open_control(struct supervisor *s, struct error *err)
 {
 	const struct config *c = s->config;
+	struct control_wait wait = wait_for(s, TAKE_OVER_STEP_MS / 1000);
 	/* or, where nobody is, this one could come to ask itself */
-	int fd = control_socket_connect(c->take_over, err);
+	int fd = control_socket_connect(c->take_over, &wait, err);
 
+	if (fd == -ECANCELED)
+		return fd;
 	if (fd < 0)
 		return error_wrap(err, fd, "--take-over %s", c->take_over);
 	fd_close(fd);

@@ -18,4 +18,5 @@ int udp_echo_server(const struct options *o);
 int udp_hold_client(const struct options *o);
 int bench_udp(const struct options *o);
 int taker(const struct options *o);
+int giver(const struct options *o);
 int bench_server(const struct options *o);

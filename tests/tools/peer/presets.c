@@ -65,6 +65,8 @@ static const struct preset presets[] = {
 	  { .run = udp_hold_client }, { .run = NULL } },
 	{ "taker", "takes over from the portshunt with the control socket --socket, by hand",
 	  { .run = NULL }, { .run = taker } },
+	{ "giver", "listens at the control socket --socket, and answers by hand",
+	  { .run = NULL }, { .run = giver } },
 	{ "bench", "the server of all the loads below", { .run = NULL }, { .run = bench_server } },
 	{ "throughput", "one way: --streams, --write-size, --down",
 	  { .run = bench_throughput }, { .run = NULL } },

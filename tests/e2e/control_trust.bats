@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# What listens at a control socket and is no portshunt of this user, or not a sound one.
+
+bats_require_minimum_version 1.5.0
+load lib
+load run_lib
+load control_lib
+load take_over_lib
+
+setup_file() { e2e_setup_file; }
+
+setup() {
+	control_setup
+	options=(--netns "$ns" --child-ip 127.0.0.1)
+}
+
+teardown() { run_teardown; }
+teardown_file() { e2e_teardown_file; }
+
+# giver_start [OPTION...] - listens at $socket and answers by what it is told
+giver_start() {
+	peer_start giver server giver --socket "$socket" "$@"
+}
+
+# giver_end - sets $output to the requests that it got and nobody has read
+giver_end() {
+	peer_stdin_eof giver
+	peer_wait giver
+	rm -f "$socket"
+}
+
+# taker_runs [OPTION...] - takes over from the giver; sets $taker, what it says is in $dir/taker
+taker_runs() {
+	(
+		children_close_fds
+		# of a shell's background job SIGINT is ignored
+		exec env --default-signal=INT "$PORTSHUNT" attach "${options[@]}" \
+			--take-over "$socket" --log-level warn "$@" >"$dir/taker" 2>&1
+	) &
+	taker=$!
+	ends_with_test+=("$taker")
+}
+
+# taker_ends SECONDS - sets $status and $took
+taker_ends() {
+	local from=${EPOCHREALTIME/./}
+
+	eventually "$1" pid_ended "$taker" || { echo "it does not end"; return 1; }
+	status=0
+	wait "$taker" || status=$?
+	took=$(((${EPOCHREALTIME/./} - from) / 1000))
+}
+
+# taker_failed TEXT - with one line
+taker_failed() {
+	[[ $status = 125 && $(wc -l <"$dir/taker") = 1 && $(<"$dir/taker") == *"$1"* ]] && return
+	echo "status $status, and:"
+	cat "$dir/taker"
+	return 1
+}
+
+# state_of RULES - as an old one would reply, of $ns
+state_of() {
+	printf '{"return":{"version":1,"last_id":9,"netns":"%x:%x","rules":[%s]}}' \
+		$(stat -L -c '%d %i' "$ns") "$1"
+}
+
+@test "a reply that comes byte by byte is given up, in one line" {
+	giver_start
+	peer_tell giver 'drip {"return":{}}'
+	taker_runs
+	peer_read giver
+	[[ $line == '{"execute":"take-over"'* ]]
+	taker_ends 10
+	taker_failed "--take-over $socket: control socket $socket: no whole reply within 5 s"
+	peer_read giver
+	[ "$line" = "given up" ]
+	giver_end
+}
+
+@test "pages of UDP sessions that come round again are an error" {
+	giver_start
+	peer_tell giver "channel $(state_of "")"
+	peer_tell giver '- {"return":{}}'
+	peer_tell giver 'again {"return":{"after":7,"sessions":[]}}'
+	taker_runs --control "$socket"
+	taker_ends 10
+	taker_failed "--take-over $socket: the old portshunt's UDP sessions: page 7 follows page 7"
+	giver_end
+	[ "$(grep -c '"execute":"sessions"' <<<"$output")" = 2 ]
+	[ "$(ls -A "$dir" | grep -c '~$')" = 0 ]
+}
+
+@test "an old one that says nothing more is given up after 5 seconds" {
+	giver_start
+	peer_tell giver "channel $(state_of "")"
+	taker_runs
+	taker_ends 10
+	taker_failed "--take-over $socket: the old portshunt has not answered within 5 s"
+	peer_tell giver "- x"
+	giver_end
+}
+
+@test "SIGTERM and SIGINT end a take-over that waits" {
+	for signal in TERM INT; do
+		# before the first reply, and for one after it
+		for steps in 1 2; do
+			giver_start
+			[ $steps = 1 ] || peer_tell giver "channel $(state_of "")"
+			taker_runs
+			for ((i = 0; i < steps; i++)); do
+				peer_read giver
+			done
+			kill -$signal "$taker"
+			taker_ends 3
+			[ "$status" = 0 ]
+			[ ! -s "$dir/taker" ]
+			peer_tell giver "- x"
+			giver_end
+		done
+	done
+}
+
+@test "SIGTERM and SIGINT end a command that waits" {
+	for signal in TERM INT; do
+		giver_start
+		(
+			children_close_fds
+			exec env --default-signal=INT "$PORTSHUNT" list --control "$socket" >"$dir/taker" 2>&1
+		) &
+		taker=$!
+		peer_read giver
+		kill -$signal "$taker"
+		taker_ends 3
+		[ "$status" = $((128 + $(kill -l $signal))) ]
+		[ ! -s "$dir/taker" ]
+		peer_tell giver "- x"
+		giver_end
+	done
+}

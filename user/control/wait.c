@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/wait.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+
+#include "base/timer.h"
+
+void control_wait_start(struct control_wait *w, unsigned int seconds)
+{
+	*w = (struct control_wait){
+		.end = timer_now() + seconds * UINT64_C(1000),
+		.seconds = seconds,
+		.fd = -1,
+	};
+}
+
+int control_wait(const struct control_wait *w, int fd, short events)
+{
+	struct pollfd fds[] = { { .fd = fd, .events = events },
+				{ .fd = w->fd, .events = POLLIN } };
+
+	for (;;) {
+		uint64_t now = timer_now(), left = w->end - now;
+		int n, r;
+
+		if (now >= w->end)
+			return -ETIMEDOUT;
+		n = poll(fds, 2, left < INT_MAX ? (int)left : INT_MAX);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n <= 0)
+			continue;
+		r = fds[1].revents ? w->woken(w->context) : 0;
+		if (r < 0 || fds[0].revents)
+			return r;
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The time that one exchange over the control socket may take, all of it, and what ends it earlier. */
+#pragma once
+
+#include <stdint.h>
+
+struct control_wait {
+	uint64_t end;	      /* as timer_now() */
+	unsigned int seconds; /* from the start to the end, for the error line */
+	int fd;		      /* @woken is called whenever it is readable; -1: none */
+	int (*woken)(void *context); /* Returns 0, or -errno to give the exchange up */
+	void *context;
+};
+
+/* control_wait_start - the exchange may take @seconds from now on; nothing else ends it. */
+void control_wait_start(struct control_wait *w, unsigned int seconds);
+
+/*
+ * control_wait - until @fd, -1 for none, has one of @events (POLLIN, POLLOUT) or an error.
+ * Returns 0, -ETIMEDOUT at the end of the time (also when @fd is ready then: many short
+ * waits are not a long one), or what w->woken returned.
+ */
+int control_wait(const struct control_wait *w, int fd, short events);
