@@ -26,18 +26,22 @@ teardown_file() { e2e_teardown_file; }
 	only_fds "$before"
 }
 
-@test "one user's socket is not another's, but root's" {
+@test "one user's socket is not another's, and root asks at it as that user" {
 	user_need
 	# "nobody" is no friend of pstest's
 	wrap=("${user_wrap[@]}" PSTEST_MARK="$dir")
 	portshunt_start run --tmpdir "$tmpdir" --network none --control "$socket" -p 80 -- sleep 60
 	wrap=()
 	chmod 666 "$socket"
-	run -125 setpriv --reuid nobody --regid nogroup --clear-groups "$PORTSHUNT" list \
-		--control "$socket"
-	[[ $output == *"access denied"* ]]
+	nobody=(setpriv --reuid nobody --regid nogroup --clear-groups)
+	[[ $("${nobody[@]}" perl - ask "$socket" '{"execute":"list"}' <"$e2e_root/tests/tools/control.pl") \
+		== '{"error":{"desc":"access denied: '* ]]
+	run -125 "${nobody[@]}" "$PORTSHUNT" list --control "$socket"
+	[[ $output == *"user id $(id -u pstest) listens at it"* ]]
 	as_user "$PORTSHUNT" list --control "$socket"
-	control list
+	# the server trusts root, and root's command does not trust the server
+	raw ask '{"execute":"list"}' | grep -q '^{"return":'
+	refused "control socket $socket: user id $(id -u pstest) listens at it" list
 }
 
 @test "garbage, halves and a gigabyte get an error, and streams go on" {

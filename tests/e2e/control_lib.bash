@@ -17,12 +17,13 @@ control_start() {
 		--control "$socket" "$@"
 }
 
-# control COMMAND ARG... - portshunt's own client; its stderr is in $dir/control.err
+# control COMMAND ARG... - portshunt's own client, as who starts portshunt in this test; its stderr
+# is in $dir/control.err
 control() {
 	local command=$1
 
 	shift
-	"$PORTSHUNT" "$command" --control "$socket" "$@" 2>"$dir/control.err"
+	"${wrap[@]}" "$PORTSHUNT" "$command" --control "$socket" "$@" 2>"$dir/control.err"
 }
 
 # refused TEXT COMMAND ARG... - the command ends with 125, and says TEXT and nothing else

@@ -337,7 +337,6 @@ ended() {
 	[ "$(stat -c '%a %U' "$socket")" = "600 pstest" ]
 	as_user "$PORTSHUNT" add --control "$socket" "$((port + 1)):81"
 	eventually 5 pages $((port + 1)) # its server starts after the other
-	# root may as well
 	control remove --host-port "$port"
 	not listening "$port"
 	pages $((port + 1))

@@ -65,6 +65,50 @@ state_of() {
 		$(stat -L -c '%d %i' "$ns") "$1"
 }
 
+# rule_of ADDRESS - port $port of that address to port 80
+rule_of() {
+	printf '{"id":1,"asked":"%s:%s:80","bound":"%s:%s:80"}' "$1" "$port" "$1" "$port"
+}
+
+@test "what another user listens at is not asked, and nothing of it is printed" {
+	user_need
+	list='{"return":{"rules":[{"id":1,"host_ip":"6.6.6.6"}],"datapath":"bad","closed":66}}'
+	who=$(id -u pstest)
+	wrap=("${user_wrap[@]}")
+	giver_start
+	wrap=()
+	peer_tell giver "again $list"
+	for command in list "list --json" stats "stats --json" "add 80" "remove 80" \
+		"reload 127.0.0.2"; do
+		refused "control socket $socket: user id $who listens at it, not root or the user who asks" \
+			$command
+		grep -q "; run this as user id $who if its portshunt is meant" "$dir/control.err"
+	done
+	# its own user gets what it says
+	[[ $(as_user "$PORTSHUNT" list --control "$socket") == *6.6.6.6* ]]
+	giver_end
+	[ "$output" = '{"execute":"list","arguments":{}}' ]
+}
+
+@test "nothing is taken over from another user" {
+	user_need
+	free_port
+	wrap=("${user_wrap[@]}")
+	giver_start --bind 127.0.0.1 --port "$port"
+	wrap=()
+	chmod 755 "$dir"
+	peer_tell giver "channel $(state_of "$(rule_of 127.0.0.1)")"
+	peer_tell giver 'tcp {"return":{}}'
+	peer_tell giver 'again {"return":{"after":0,"sessions":[]}}'
+	taker_runs --control "$dir/own"
+	taker_ends 10
+	taker_failed "--take-over $socket: control socket $socket: user id $(id -u pstest) listens at it"
+	[ ! -e "$dir/own" ]
+	giver_end
+	[ -z "$output" ]
+	not_listening "$port"
+}
+
 @test "a reply that comes byte by byte is given up, in one line" {
 	giver_start
 	peer_tell giver 'drip {"return":{}}'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client of the control socket. */
+/* The client of the control socket, and servers that are no portshunt of this user. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +26,13 @@
 #include "control/socket.h"
 #include "tools/patience.h"
 
+/* Of nobody who exists. */
+#define ONE_USER 54321
+#define OTHER_USER 54322
+
+/* Who stands for all without an id: fs_overflowuid of the kernel. */
+#define NOBODY 65534
+
 #define DRIP_MS 20
 
 static char dir[] = "/tmp/pstest-client-XXXXXX", path[64];
@@ -32,7 +41,7 @@ static struct error err;
 static int setup(void **state)
 {
 	snprintf(path, sizeof(path), "%s/control", mkdtemp(dir));
-	return 0;
+	return chmod(dir, 0777);
 }
 
 static int teardown(void **state)
@@ -147,14 +156,81 @@ static void test_full_queue(void **state)
 	unlink(path);
 }
 
+/*
+ * @client connects to a socket at which @server listens; if @nameless, from a user namespace in
+ * which no user has an id. Returns 0 if it was connected to, else an errno.
+ */
+static int connect_as(uid_t server, uid_t client, bool nameless)
+{
+	int listener, status;
+	pid_t pid;
+
+	assert_int_equal(seteuid(server), 0);
+	listener = listen_at_path(8);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chmod(path, 0666), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct control_wait limit;
+		int r;
+
+		if (setresuid(client, client, client) < 0 ||
+		    (nameless && unshare(CLONE_NEWUSER) < 0))
+			_exit(255);
+		control_wait_start(&limit, 60);
+		r = control_socket_connect(path, &limit, &err);
+		_exit(r < 0 ? -r : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	close(listener);
+	unlink(path);
+	return WEXITSTATUS(status);
+}
+
+static void test_who(void **state)
+{
+	assert_int_equal(connect_as(ONE_USER, ONE_USER, false), 0);
+	assert_int_equal(connect_as(0, ONE_USER, false), 0);
+	assert_int_equal(connect_as(0, 0, false), 0);
+	assert_int_equal(connect_as(OTHER_USER, ONE_USER, false), EPERM);
+	assert_int_equal(connect_as(OTHER_USER, 0, false), EPERM);
+	/* all of them are 65534 there: the kernel's own user nobody, too */
+	assert_int_equal(connect_as(OTHER_USER, ONE_USER, true), EPERM);
+	assert_int_equal(connect_as(NOBODY, NOBODY, false), 0);
+}
+
+static void test_who_in_words(void **state)
+{
+	struct control_wait limit;
+	char text[512];
+	int listener;
+
+	assert_int_equal(seteuid(OTHER_USER), 0);
+	listener = listen_at_path(8);
+	assert_int_equal(seteuid(0), 0);
+	control_wait_start(&limit, 60);
+	assert_int_equal(control_socket_connect(path, &limit, &err), -EPERM);
+	snprintf(text, sizeof(text), "control socket %s: user id 54322 listens at it, not root or "
+		 "the user who asks, and was asked nothing; run this as user id 54322 if its "
+		 "portshunt is meant, else remove the file", path);
+	assert_string_equal(err.text, text);
+	close(listener);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_drip),
 		cmocka_unit_test(test_woken),
 		cmocka_unit_test(test_full_queue),
+		/* these are several users */
+		cmocka_unit_test(test_who),
+		cmocka_unit_test(test_who_in_words),
 	};
+	size_t n = sizeof(tests) / sizeof(*tests) - (geteuid() ? 2 : 0);
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return _cmocka_run_group_tests("control_client", tests, n, setup, teardown);
 }

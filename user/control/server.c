@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/timer.h"
+#include "control/peer.h"
 #include "control/reply.h"
 
 /* How often the deadlines are looked at while there are any. */
@@ -220,11 +221,8 @@ static void pause_accepting(struct control_server *s)
 static bool is_allowed(struct control_server *s, int fd)
 {
 	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return false;
-	if (peer.uid == 0 || peer.uid == geteuid())
+	if (control_peer_is_trusted(fd, &peer))
 		return true;
 	send(fd, REPLY_DENIED, sizeof(REPLY_DENIED) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (log_allowed(&s->refused_limit))

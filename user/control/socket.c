@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/timer.h"
+#include "control/peer.h"
 
 /* 5 ms each: whoever keeps to the rules holds the lock for less than one. */
 #define LOCK_TRIES 200
@@ -236,6 +237,17 @@ static int connect_in_time(int fd, const struct sockaddr_un *sa, const struct co
 	return 0;
 }
 
+static int check_peer(int fd, const char *path, struct error *err)
+{
+	struct ucred peer;
+
+	if (control_peer_is_trusted(fd, &peer))
+		return 0;
+	return error_set(err, -EPERM, "control socket %s: user id %u listens at it, not root or the "
+			 "user who asks, and was asked nothing; run this as user id %u if its portshunt "
+			 "is meant, else remove the file", path, peer.uid, peer.uid);
+}
+
 int control_socket_connect(const char *path, const struct control_wait *wait,
 			   struct error *err)
 {
@@ -249,5 +261,6 @@ int control_socket_connect(const char *path, const struct control_wait *wait,
 	r = fd < 0 ? -errno : connect_in_time(fd, &sa, wait);
 	if (r < 0)
 		return error_errno(err, r, "cannot connect to control socket %s", path);
-	return TAKE_FD(fd);
+	r = check_peer(fd, path, err);
+	return r < 0 ? r : TAKE_FD(fd);
 }

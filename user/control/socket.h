@@ -49,8 +49,9 @@ void control_socket_restore(const struct control_socket *s);
 void control_socket_close(struct control_socket *s);
 
 /*
- * control_socket_connect - Returns a non-blocking descriptor, or -errno with @err set; or what
- * @wait says.
+ * control_socket_connect - to who listens at @path, if that is root or this user: who else made
+ * the file, as anybody can in /tmp, is not talked to. Returns a non-blocking descriptor, or
+ * -errno with @err set: -EPERM for somebody else's; or what @wait says.
  */
 int control_socket_connect(const char *path, const struct control_wait *wait,
 			   struct error *err);
