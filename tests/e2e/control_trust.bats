@@ -182,3 +182,48 @@ rule_of() {
 		giver_end
 	done
 }
+
+# wrong_listener KIND FAULT [OPTION...] - the taker refuses it; the old one, which opens it with those
+# options, has a rule for port $port of 127.0.0.1
+wrong_listener() {
+	local kind=$1 fault=$2
+
+	shift 2
+	giver_start --bind 127.0.0.1 --port "$port" "$@"
+	peer_tell giver "channel $(state_of "$(rule_of 127.0.0.1)")"
+	peer_tell giver "$kind {\"return\":{}}"
+	taker_runs --control "$dir/own"
+	taker_ends 10
+	taker_failed "--take-over $socket: the old portshunt's listener of 127.0.0.1:$port:80/tcp: it $fault; start this one where" ||
+		return
+	[ ! -e "$dir/own" ] || return
+	giver_end
+	# nothing after it
+	[ "$(tail -1 <<<"$output")" = '{"execute":"sockets","arguments":{"rule":1,"protocol":"tcp","container_port":80,"count":1}}' ] ||
+		{ echo "$output"; return 1; }
+	not_listening "$port"
+}
+
+@test "a listener that is not what its rule says is not taken over" {
+	free_port 2
+	wrong_listener udp "is no TCP socket"
+	wrong_listener bound "does not listen"
+	wrong_listener tcp "is bound to another address or port" --port $((port + 1))
+	wrong_listener tcp "is bound to another address or port" --bind 127.0.0.2
+	wrong_listener tcp "is bound to another address or port" --bind 0.0.0.0
+	wrong_listener tcp "is of another network namespace" --netns "$ns"
+}
+
+@test "the listener that its rule says is taken over" {
+	free_port
+	giver_start --bind 127.0.0.1 --port "$port"
+	peer_tell giver "channel $(state_of "$(rule_of 127.0.0.1)")"
+	peer_tell giver 'tcp {"return":{}}'
+	peer_tell giver '- {"return":{}}'
+	peer_tell giver '- {"return":{"after":0,"sessions":[]}}'
+	peer_tell giver '- {"return":{}}'
+	portshunt_start attach "${options[@]}" --take-over "$socket"
+	page "http://127.0.0.1:$port/"
+	giver_end
+	portshunt_stop
+}

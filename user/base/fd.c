@@ -124,6 +124,13 @@ ssize_t fd_recv_some(int sock, void *data, size_t len, int *fds, size_t max,
 	return recv_with(sock, data, len, fds, max, ret_n, MSG_DONTWAIT);
 }
 
+int fd_netns_cookie(int sock, uint64_t *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, ret, &len) < 0 ? -errno : 0;
+}
+
 static int compare(const void *a, const void *b)
 {
 	return *(const int *)a - *(const int *)b;

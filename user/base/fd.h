@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* The most descriptors in one message: SCM_MAX_FD of include/net/scm.h. */
@@ -44,6 +45,12 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *fds, size_t max,
 /* fd_recv_some - the same without waiting, whatever the socket is set to: -EAGAIN. */
 ssize_t fd_recv_some(int sock, void *data, size_t len, int *fds, size_t max,
 		     size_t *ret_n);
+
+/*
+ * fd_netns_cookie - which network namespace a socket is of: SO_NETNS_COOKIE of Linux 5.14, the same
+ * number for all sockets of one, and never again for another one. Returns 0 or -errno.
+ */
+int fd_netns_cookie(int sock, uint64_t *ret);
 
 /*
  * fd_close_all_but - close every descriptor that is not in @keep, which is

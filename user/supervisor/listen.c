@@ -85,6 +85,64 @@ int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
 	return TAKE_FD(fd);
 }
 
+static int number_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &len) < 0 ? -1 : value;
+}
+
+static bool is_of_our_network(int fd)
+{
+	_cleanup_close_ int own = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t theirs, ours;
+
+	return fd_netns_cookie(fd, &theirs) == 0 && fd_netns_cookie(own, &ours) == 0 &&
+	       theirs == ours;
+}
+
+/* One family alone where an address was given; else both, or IPv4 on a host without IPv6. */
+static bool is_bound_to(int fd, const struct addr *host, uint16_t port)
+{
+	static const struct addr any4 = { .family = AF_INET }, any6 = { .family = AF_INET6 };
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	uint16_t bound_port;
+	struct addr bound;
+	bool one_family;
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    addr_from_sockaddr(&ss, &bound, &bound_port) < 0 || bound_port != port)
+		return false;
+	if (host->family != AF_UNSPEC && (ss.ss_family != host->family || !addr_equal(&bound, host)))
+		return false;
+	if (ss.ss_family == AF_INET)
+		return host->family != AF_UNSPEC || addr_equal(&bound, &any4);
+	one_family = number_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
+	return one_family == (host->family != AF_UNSPEC) &&
+	       (host->family != AF_UNSPEC || addr_equal(&bound, &any6));
+}
+
+const char *listen_fault(int fd, bool udp, const struct addr *host, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (number_of(fd, SOL_SOCKET, SO_PROTOCOL) != (udp ? IPPROTO_UDP : IPPROTO_TCP) ||
+	    number_of(fd, SOL_SOCKET, SO_TYPE) != (udp ? SOCK_DGRAM : SOCK_STREAM))
+		return udp ? "is no UDP socket" : "is no TCP socket";
+	if (!is_of_our_network(fd))
+		return "is of another network namespace";
+	if (!is_bound_to(fd, host, port))
+		return "is bound to another address or port";
+	if (!udp && number_of(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
+		return "does not listen";
+	if (udp && getpeername(fd, (struct sockaddr *)&ss, &len) == 0)
+		return "is connected";
+	return NULL;
+}
+
 int listen_adopt(bool udp, int fd)
 {
 	socklen_t len = sizeof(int);

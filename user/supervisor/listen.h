@@ -28,6 +28,13 @@ int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
 		  const char **ret_call);
 
 /*
+ * listen_fault - in which respect @fd is not what listen_tcp() or listen_udp() would have returned in
+ * this network namespace for @host and @port. Returns NULL for none, or words that
+ * follow "it". Changes nothing.
+ */
+const char *listen_fault(int fd, bool udp, const struct addr *host, uint16_t port);
+
+/*
  * listen_adopt - @fd was opened and bound by somebody else: check that it is a
  * socket of that kind, and make it like those above. Returns 0, or -errno:
  * -EPROTOTYPE for another kind.

@@ -55,22 +55,14 @@ static const struct port_spec *adopter_of(struct taking *t, const struct take_ov
 static int check_listener(int fd, bool udp, const struct port_spec *bound, uint32_t i,
 			  struct error *err)
 {
+	const char *fault = listen_fault(fd, udp, &bound->host_addr, (uint16_t)(bound->host_port + i));
 	char text[SPEC_FORMAT_MAX];
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-	struct addr at;
-	uint16_t port;
-	int r = listen_adopt(udp, fd);
 
-	if (r >= 0 && getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
-		r = -errno;
-	if (r >= 0)
-		r = addr_from_sockaddr(&ss, &at, &port);
-	if (r >= 0 && (port != bound->host_port + i ||
-		       (bound->host_addr.family && !addr_equal(&at, &bound->host_addr))))
-		r = -EADDRNOTAVAIL;
-	return r < 0 ? error_errno(err, r, "the old portshunt's listener of %s",
-				   spec_format(bound, text, sizeof(text))) : 0;
+	if (!fault)
+		return 0;
+	return error_set(err, -EADDRNOTAVAIL, "the old portshunt's listener of %s: it %s; start this one "
+			 "where the old one was started, or without --take-over",
+			 spec_format(bound, text, sizeof(text)), fault);
 }
 
 /* Some of the listeners of @rule, from the number @first on. Returns how many, or -errno. */
@@ -101,6 +93,11 @@ static int adopt_some(struct taking *t, const struct take_over_rule *rule,
 		r = error_errno(err, -EMFILE, "the old portshunt's listeners");
 	for (size_t i = 0; i < answer.n_fds && r >= 0; i++)
 		r = check_listener(answer.fds[i], udp, &rule->bound, first + (uint32_t)i, err);
+	for (size_t i = 0; i < answer.n_fds && r >= 0; i++) {
+		r = listen_adopt(udp, answer.fds[i]);
+		if (r < 0)
+			error_errno(err, r, "the old portshunt's listeners");
+	}
 	listen.listen.count = (uint16_t)answer.n_fds;
 	if (r >= 0)
 		r = forwarder_call(&t->s->forwarder, &listen, answer.fds, answer.n_fds, err);
