@@ -227,3 +227,81 @@ wrong_listener() {
 	giver_end
 	portshunt_stop
 }
+
+# run_inside [OPTION...] -- SCRIPT - `portshunt run` as $who, with SCRIPT as COMMAND and $PORTSHUNT
+# as $1, $socket as $2, $dir as $3, and page at port 80
+run_inside() {
+	local script=${*: -1} options=("${@:1:$#-2}")
+
+	portshunt_start run --tmpdir "$tmpdir" --network none --log-level warn --control "$socket" \
+		-p "$port:80" "${options[@]}" -- sh -c "
+			busybox httpd -p 80 -h '$dir/www'
+			{ $script; } >'$dir/said' 2>&1
+			: >'$dir/done'
+			sleep 3600" - "$PORTSHUNT" "$socket" "$dir"
+	eventually 10 test -e "$dir/done"
+	cat "$dir/said"
+}
+
+command_is_refused() {
+	local denied="portshunt: access denied: the control socket of run is for its own network namespace, not for COMMAND's; give run --control-from-command to allow that"
+
+	free_port 2
+	run_inside -- '
+		"$1" list --control "$2"; echo $?
+		"$1" add --control "$2" '$((port + 1))':80; echo $?
+		"$1" remove --control "$2" --id 1; echo $?
+		unshare --net --fork --pid "$1" list --control "$2"; echo $?
+		cd "$3"; "$1" list --control ./control; echo $?'
+	[ "$(sort "$dir/said" | uniq -c | tr -s ' ')" = "$(printf ' 5 125\n 5 %s' "$denied")" ]
+	said "control socket: process "
+	not_listening $((port + 1))
+	pages "$port"
+	[ "$(rules)" = "1 0.0.0.0:$port 80 tcp 0 open" ]
+	portshunt_stop TERM
+}
+
+@test "COMMAND of run as root is refused at the control socket" {
+	need_root
+	as root
+	command_is_refused
+}
+
+@test "COMMAND of run as an ordinary user is refused at the control socket" {
+	as user
+	command_is_refused
+}
+
+command_is_allowed() {
+	free_port 2
+	run_inside --control-from-command -- '"$1" add --control "$2" '$((port + 1))':80; echo $?'
+	[ "$(tail -1 "$dir/said")" = 0 ]
+	published_ports+=($((port + 1)))
+	pages $((port + 1))
+	[ "$(rules | wc -l)" = 2 ]
+	portshunt_stop TERM
+}
+
+@test "COMMAND of run as root may use it with --control-from-command" {
+	need_root
+	as root
+	command_is_allowed
+}
+
+@test "COMMAND of run as an ordinary user may use it with --control-from-command" {
+	as user
+	command_is_allowed
+}
+
+@test "clients of any network namespace are served by attach" {
+	portshunt_start attach "${options[@]}" --log-level warn --control "$socket" -p 80
+	published 80
+	[[ $(nsenter --net="$ns" "$PORTSHUNT" list --control "$socket") == *":$port "* ]]
+}
+
+@test "--control-from-command wants run and --control" {
+	run -125 "$PORTSHUNT" attach "${options[@]}" --control "$socket" --control-from-command
+	[ "$output" = "portshunt: attach runs no command: --control-from-command is an option of portshunt run" ]
+	run -125 "$PORTSHUNT" run --network none --control-from-command -- true
+	[ "$output" = "portshunt: --control-from-command: there is no control socket; give --control PATH as well" ]
+}

@@ -21,6 +21,7 @@ enum {
 	OPT_DATAPATH,
 	OPT_CHILD_IP,
 	OPT_CONTROL,
+	OPT_CONTROL_FROM_COMMAND,
 	OPT_TAKE_OVER,
 	OPT_DRAIN_TIMEOUT,
 	OPT_UDP_TIMEOUT,
@@ -47,6 +48,7 @@ static const struct option long_options[] = {
 	{ "datapath", required_argument, NULL, OPT_DATAPATH },
 	{ "child-ip", required_argument, NULL, OPT_CHILD_IP },
 	{ "control", required_argument, NULL, OPT_CONTROL },
+	{ "control-from-command", no_argument, NULL, OPT_CONTROL_FROM_COMMAND },
 	{ "take-over", required_argument, NULL, OPT_TAKE_OVER },
 	{ "drain-timeout", required_argument, NULL, OPT_DRAIN_TIMEOUT },
 	{ "udp-timeout", required_argument, NULL, OPT_UDP_TIMEOUT },
@@ -67,7 +69,8 @@ static const struct option long_options[] = {
 
 static const char usage_run[] =
 	"Usage: portshunt run [OPTIONS] [-p SPEC]... [--] COMMAND [ARG...]\n"
-	"Run COMMAND in a network of its own (slirp4netns) and publish its ports.\n\n";
+	"Run COMMAND in a network of its own (slirp4netns) and publish its ports.\n\n"
+	"      --control-from-command  COMMAND may use the socket of --control\n";
 
 static const char usage_attach[] =
 	"Usage: portshunt attach [OPTIONS] (--netns PATH | --pid PID) [-p SPEC]...\n"
@@ -266,6 +269,9 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 	case OPT_CONTROL:
 		c->control = arg;
 		return 0;
+	case OPT_CONTROL_FROM_COMMAND:
+		c->control_from_command = true;
+		return 0;
 	case OPT_TAKE_OVER:
 		c->take_over = arg;
 		return 0;
@@ -381,8 +387,15 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 			return error_set(err, -EINVAL,
 					 "run starts a command of its own: --take-over and "
 					 "--drain-timeout are options of portshunt attach");
+		if (attach && option == OPT_CONTROL_FROM_COMMAND)
+			return error_set(err, -EINVAL,
+					 "attach runs no command: --control-from-command is an "
+					 "option of portshunt run");
 		r = set_option(c, option, optarg, err);
 	}
+	if (r >= 0 && c->control_from_command && !c->control)
+		return error_set(err, -EINVAL, "--control-from-command: there is no control socket; give "
+				 "--control PATH as well");
 	*ret_rest = optind;
 	return r < 0 ? r : 0;
 }

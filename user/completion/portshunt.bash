@@ -51,7 +51,7 @@ _portshunt() {
 		if [ "$i" -lt "$cword" ] || [ "${words[i - 1]}" = -- ] || [[ $cur != -* ]]; then
 			_command_offset "$i"
 		else
-			COMPREPLY=($(compgen -W "$both" -- "$cur"))
+			COMPREPLY=($(compgen -W "--control-from-command $both" -- "$cur"))
 		fi
 		;;
 	esac

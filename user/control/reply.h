@@ -9,6 +9,11 @@
 	"{\"error\":{\"desc\":\"access denied: the control socket is for root " \
 	"and for the user who runs portshunt\"}}\n"
 
+#define REPLY_DENIED_NETWORK                                                   \
+	"{\"error\":{\"desc\":\"access denied: the control socket of run is for its own "     \
+	"network namespace, not for COMMAND's; give run --control-from-command to allow "  \
+	"that\"}}\n"
+
 /* reply_return - {"return":VALUE}; takes over @value. */
 char *reply_return(struct json *value);
 

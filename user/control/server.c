@@ -218,13 +218,31 @@ static void pause_accepting(struct control_server *s)
 	start_timer(s);
 }
 
+/*
+ * The socket that accept(2) returns is of the network namespace of the one that was connected
+ * (unix_stream_connect() of net/unix/af_unix.c; tests/kernel/unix_accept_netns.c). A client gets
+ * into this one by setns(2) alone, for which the root of a user namespace below it has no
+ * privilege. Unlike the client's process id, this cannot become another's.
+ */
+static bool is_of_our_network(const struct control_server *s, int fd)
+{
+	uint64_t theirs, ours;
+
+	return fd_netns_cookie(fd, &theirs) == 0 && fd_netns_cookie(s->socket.fd, &ours) == 0 &&
+	       theirs == ours;
+}
+
 static bool is_allowed(struct control_server *s, int fd)
 {
+	const char *denied = REPLY_DENIED;
 	struct ucred peer;
 
-	if (control_peer_is_trusted(fd, &peer))
-		return true;
-	send(fd, REPLY_DENIED, sizeof(REPLY_DENIED) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (control_peer_is_trusted(fd, &peer)) {
+		if (!s->own_network_only || is_of_our_network(s, fd))
+			return true;
+		denied = REPLY_DENIED_NETWORK;
+	}
+	send(fd, denied, strlen(denied), MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (log_allowed(&s->refused_limit))
 		log_warn("control socket: process %d of user id %u was refused", peer.pid,
 			 peer.uid);

@@ -26,6 +26,7 @@ struct config {
 	const char *tmpdir; /* NULL: the default */
 	const char *id;	    /* NULL: made from the process id */
 	const char *control; /* the path of the control socket; NULL: none */
+	bool control_from_command; /* run: COMMAND may use it, too */
 	const char *take_over; /* attach: the control socket of another; NULL: of none */
 	uint32_t drain_timeout; /* seconds */
 

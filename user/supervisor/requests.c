@@ -170,6 +170,7 @@ int requests_start(struct supervisor *s, struct error *err)
 
 	for (size_t i = 0; i < c->n_specs && r >= 0 && !c->take_over; i++)
 		published_add(&s->published, &c->specs[i], s->host_ports[i], NULL);
+	s->control.own_network_only = c->command && !c->control_from_command;
 	client_running(&s->forwarder, s->signals.fd, c->exit_fd);
 	if (r >= 0)
 		r = control_server_start(&s->control, &s->loop, on_request, s);
