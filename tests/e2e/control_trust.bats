@@ -305,3 +305,40 @@ command_is_allowed() {
 	run -125 "$PORTSHUNT" run --network none --control-from-command -- true
 	[ "$output" = "portshunt: --control-from-command: there is no control socket; give --control PATH as well" ]
 }
+
+# steers_nothing FILE - no control character but the end of a line
+steers_nothing() {
+	[ -s "$1" ] && ! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f]' "$1" && return
+	cat -v "$1"
+	return 1
+}
+
+@test "what the other end names is printed without what steers a terminal" {
+	giver_start
+	bad='\u001b]2;PWNED\u0007'
+	rule="{\"id\":1,\"spec\":\"$bad\",\"host_ip\":\"$bad\",\"host_port\":1,\"protocol\":\"$bad\",\"state\":\"$bad\",\"datapath\":\"$bad\"}"
+	peer_tell giver "again {\"return\":{\"datapath\":\"$bad\",\"rules\":[$rule],\"connections\":[{\"id\":1,\"client\":\"$bad\"}]}}"
+	for command in list "stats --connections" "add 80"; do
+		control $command >"$dir/out"
+		grep -qF '?]2;PWNED?' "$dir/out"
+		steers_nothing "$dir/out"
+	done
+	giver_end
+	# a reply as it is, from who does not write it as JSON wants it
+	giver_start
+	peer_tell giver $'- {"return":{"rules":"\e]2;PWNED\a"}}'
+	control list --json >"$dir/out" || true
+	steers_nothing "$dir/out"
+	giver_end
+}
+
+@test "an interface's name does not steer the terminal" {
+	ip -n "${ns##*/}" link add $'\e]2;PWNED\a' type veth peer name other
+	ip -n "${ns##*/}" addr add 10.99.9.1/24 dev $'\e]2;PWNED\a'
+	for json in "" --log-json; do
+		portshunt_start attach --netns "$ns" -p 80 $json
+		grep -qF "the container's address is 10.99.9.1, of interface ?]2;PWNED?" "$dir/portshunt.err"
+		steers_nothing "$dir/portshunt.err"
+		portshunt_stop
+	done
+}

@@ -146,10 +146,21 @@ static void test_errno_text(void **state)
 	assert_non_null(errno_text(99999));
 }
 
+static void test_printable(void **state)
+{
+	char steers[] = "\033]2;PWNED\a x\ny\177", utf8[] = "caf\303\251 \302\233 \303";
+
+	make_printable(steers);
+	assert_string_equal(steers, "?]2;PWNED? x?y?");
+	make_printable(utf8);
+	assert_string_equal(utf8, "caf\303\251 ?? ?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_errno),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_wrap_nothing),

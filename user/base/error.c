@@ -46,7 +46,7 @@ static size_t printable_length(const unsigned char *s)
  * A line must stay a line, and valid in a JSON reply, whatever bytes an
  * argument held and wherever the text was cut short.
  */
-static void make_printable(char *s)
+void make_printable(char *s)
 {
 	while (*s) {
 		size_t n = printable_length((unsigned char *)s);

@@ -49,6 +49,12 @@ int error_wrap(struct error *err, int r, const char *fmt, ...)
 	})
 
 /*
+ * make_printable - put "?" for every byte of @s that is not part of a UTF-8 character, or of one that
+ * steers a terminal, the end of a line among them. For all that is printed and was named by others.
+ */
+void make_printable(char *s);
+
+/*
  * errno_text - the C library's text for an errno in the lower case that Go
  * programs print ("address already in use"), since podman's and docker's
  * tests match it. @r may have either sign. Never NULL; valid until the next

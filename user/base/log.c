@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "base/json.h"
 
 /* A line of 2048 characters, each as long as JSON makes it, and some more. */
@@ -203,9 +204,7 @@ static void relay_lines(void)
 
 	while ((end = memchr(begin, '\n', n_relayed - (size_t)(begin - relayed)))) {
 		*end = '\0';
-		for (char *c = begin; c < end; c++)
-			if ((unsigned char)*c < ' ' || *c == 0x7f)
-				*c = '?';
+		make_printable(begin);
 		put_or_drop(put_relayed, begin);
 		begin = end + 1;
 	}
@@ -237,6 +236,7 @@ static void put_line(enum log_level level, const char *prefix, const char *fmt, 
 	const struct line line = { level, prefix, text };
 
 	vsnprintf(text, sizeof(text), fmt, ap);
+	make_printable(text);
 	log_relay();
 	put_or_drop(put_own, &line);
 }

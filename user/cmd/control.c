@@ -249,10 +249,12 @@ static int ask(const struct command *c, struct asked *a, struct error *err)
 	json_add(request, "arguments", a->arguments);
 	a->arguments = NULL;
 	r = control_ask(a->socket, request, &text, &reply, &value, err);
-	if (a->json && text)
+	if (a->json && text) {
+		make_printable(text);
 		puts(text);
-	else if (r >= 0)
+	} else if (r >= 0) {
 		c->print(value);
+	}
 	json_free(reply);
 	json_free(request);
 	if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/error.h"
 #include "rule/limits.h"
 
 #define CELL LIMITS_FORMAT_MAX
@@ -16,11 +17,14 @@ struct column {
 	void (*format)(const struct json *row, char text[CELL]);
 };
 
-static const char *text_of(const struct json *row, const char *key)
+/* The other end may be anything that listens there: no byte of it steers the terminal. */
+static const char *text_of(const struct json *row, const char *key, char text[CELL])
 {
-	const char *text = json_string(json_get(row, key));
+	const char *value = json_string(json_get(row, key));
 
-	return text ? text : "-";
+	snprintf(text, CELL, "%s", value ? value : "-");
+	make_printable(text);
+	return text;
 }
 
 static uint64_t number_of(const struct json *row, const char *key)
@@ -43,8 +47,8 @@ static void format_range(const struct json *row, const char *key, const char *fr
 
 static void format_host(const struct json *row, char text[CELL])
 {
-	const char *ip = text_of(row, "host_ip");
-	char front[CELL];
+	char front[CELL], value[CELL];
+	const char *ip = text_of(row, "host_ip", value);
 
 	/* every address: as podman and docker name it */
 	snprintf(front, sizeof(front), strchr(ip, ':') ? "[%.56s]:" : "%.56s:",
@@ -91,7 +95,7 @@ static void format_cell(const struct column *c, const struct json *row, char tex
 	else if (json_int(json_get(row, c->key), 0, INT64_MAX, &n) == 0)
 		snprintf(text, CELL, "%" PRId64, n);
 	else
-		snprintf(text, CELL, "%s", text_of(row, c->key));
+		text_of(row, c->key, text);
 }
 
 static void print_row(const struct column *columns, const struct json *row, const int *widths)
@@ -138,11 +142,11 @@ void table_added(const struct json *value)
 
 	for (size_t i = 0; i < json_len(rules); i++) {
 		const struct json *rule = json_at(rules, i);
-		char host[CELL], container[CELL];
+		char host[CELL], container[CELL], protocol[CELL];
 
 		format_host(rule, host);
 		format_container(rule, container);
-		printf("%s/%s -> %s\n", container, text_of(rule, "protocol"), host);
+		printf("%s/%s -> %s\n", container, text_of(rule, "protocol", protocol), host);
 	}
 }
 
@@ -199,12 +203,13 @@ void table_stats(const struct json *value)
 		BYTES, { NULL, NULL, NULL },
 	};
 	const struct json *total = json_get(value, "total");
+	char datapath[CELL];
 
 	printf("datapath %s, %" PRIu64 " connections open, %" PRIu64 " accepted, %" PRIu64
 	       " refused by the container\n"
 	       "bytes up: %" PRIu64 " relayed, %" PRIu64 " redirected; down: %" PRIu64
 	       " relayed, %" PRIu64 " redirected\n\n",
-	       text_of(value, "datapath"), number_of(total, "connections"),
+	       text_of(value, "datapath", datapath), number_of(total, "connections"),
 	       number_of(total, "accepted"), number_of(total, "refused"),
 	       number_of(total, "up_relayed"), number_of(total, "up_redirected"),
 	       number_of(total, "down_relayed"), number_of(total, "down_redirected"));
