@@ -342,3 +342,23 @@ steers_nothing() {
 		portshunt_stop
 	done
 }
+
+# nofile_of KIND - the limits of open files, soft and hard
+nofile_of() {
+	process_of "$1"
+	awk '/^Max open files/ { print $4, $5 }' "/proc/$pid/limits"
+}
+
+@test "the netns child may have as many descriptors in flight as the hard limit says" {
+	wrap=(prlimit --nofile=100:5000)
+	portshunt_start attach "${options[@]}" --log-level warn -p 80
+	[ "$(nofile_of netns)" = "5000 5000" ]
+	portshunt_stop
+	portshunt_start run --network none --tmpdir "$tmpdir" -- \
+		sh -c 'ulimit -Sn >"$1.new"; ulimit -Hn >>"$1.new"; mv "$1.new" "$1"; exec sleep 3600' - "$dir/limits"
+	[ "$(nofile_of init)" = "5000 5000" ]
+	# COMMAND has its own
+	eventually 5 test -e "$dir/limits"
+	[ "$(<"$dir/limits")" = $'100\n5000' ]
+	portshunt_stop
+}

@@ -89,6 +89,7 @@ int command_init(struct command *c, struct loop *loop, char **argv,
 
 	c->argv = argv;
 	c->ended = ended;
+	getrlimit(RLIMIT_NOFILE, &c->nofile);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -141,6 +142,7 @@ int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
 	pid = fork();
 	if (pid == 0) {
 		restore_signals(blocked, ignored);
+		setrlimit(RLIMIT_NOFILE, &c->nofile);
 		error = execute(c->argv);
 		fd_write_all(fds[1], &error, sizeof(error));
 		_exit(127);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -16,11 +17,12 @@ struct command {
 	struct loop_source sigchld; /* a signalfd */
 	char **argv;
 	pid_t pid;
+	struct rlimit nofile; /* the caller's RLIMIT_NOFILE */
 	/* @status: COMMAND's exit status, 128 + N after signal N */
 	void (*ended)(struct command *c, int status);
 };
 
-/* command_init - call as PID 1. Returns 0 or -errno. */
+/* command_init - call as PID 1, with the limits that COMMAND gets. Returns 0 or -errno. */
 int command_init(struct command *c, struct loop *loop, char **argv,
 		 void (*ended)(struct command *c, int status));
 

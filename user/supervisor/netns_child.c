@@ -353,6 +353,8 @@ int netns_child_main(int control_fd, int forwarder_fd, char **command)
 			     on_forwarder);
 	if (r >= 0 && command)
 		r = command_init(&c.command, &c.loop, command, on_command_end);
+	/* sockets that wait for the forwarder count, and so do all others of this user: unix(7) */
+	fd_raise_nofile();
 	if (r >= 0)
 		r = loop_run(&c.loop);
 	if (r < 0) {
