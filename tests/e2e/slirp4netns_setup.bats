@@ -169,3 +169,39 @@ fails() {
 	fails "waiting for slirp4nets to create the api socket file $tmpdir/x1.net: slirp4netns killed by signal 9" \
 		"$@" "$((httpd_port + 1)):80"
 }
+
+# old_slirp4netns OPTION... - $dir/old, whose --help lacks these; else the one of this test
+old_slirp4netns() {
+	cat >"$dir/old" <<-END
+		#!/bin/bash
+		[ "\$1" != --help ] || { slirp4netns --help | sed 's/$1//g; s/${2:-$1}//g'; exit; }
+		exec "$dir/slirp4netns" "\$@"
+	END
+	chmod 755 "$dir/old"
+}
+
+# old_runs [OPTION...] - sets $output to the warnings
+old_runs() {
+	output=$("$PORTSHUNT" run --slirp4netns "$dir/old" --tmpdir "$tmpdir" --log-level warn "$@" \
+		-- true 2>&1)
+}
+
+@test "a slirp4netns without what keeps it in: one warning that says what is missing" {
+	local loopback="the container reaches services of the host's 127.0.0.1"
+	local files="slirp4netns itself can reach the host's files"
+
+	old_slirp4netns --disable-host-loopback --enable-sandbox
+	old_runs
+	[ "$output" = "portshunt: warning: $dir/old is too old for --disable-host-loopback and --enable-sandbox: $loopback, and $files; install a newer slirp4netns" ]
+	old_slirp4netns --disable-host-loopback
+	old_runs
+	[ "$output" = "portshunt: warning: $dir/old is too old for --disable-host-loopback: $loopback; install a newer slirp4netns" ]
+	old_slirp4netns --enable-sandbox
+	old_runs
+	[ "$output" = "portshunt: warning: $dir/old is too old for --enable-sandbox: ${files/ itself/}; install a newer slirp4netns" ]
+	# neither is wanted
+	old_slirp4netns --disable-host-loopback --enable-sandbox
+	old_runs --no-pivot-root --network slirp4netns:allow_host_loopback=true
+	[ -z "$output" ]
+	[[ $(recorded argv) != *--disable-host-loopback* && $(recorded argv) != *--enable-sandbox* ]]
+}

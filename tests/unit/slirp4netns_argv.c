@@ -63,7 +63,7 @@ static const struct {
 	  "--netns-type=path /run/netns/a tap0" },
 	{ FAKE_HELP, "allow_host_loopback=true,enable_ipv6=false", { .pid = 77 },
 	  "--mtu=65520 --enable-seccomp -c -e 3 -r 4 77 tap0" },
-	/* an old program: dropped in silence */
+	/* an old program: dropped */
 	{ "--cidr", "enable_ipv6=false",
 	  { .sandbox = true, .netns_path = "/run/netns/a" }, WITH_PATH },
 	{ "--mtu --enable-sandbox", "enable_ipv6=false,allow_host_loopback=true",

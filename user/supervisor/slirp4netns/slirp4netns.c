@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/goquote.h"
+#include "base/log.h"
 #include "supervisor/slirp4netns/argv.h"
 #include "supervisor/slirp4netns/logfile.h"
 #include "supervisor/slirp4netns/probe.h"
@@ -118,6 +119,19 @@ static int run(struct slirp4netns *s, struct slirp4netns_argv *argv,
 		       0;
 }
 
+/* Podman drops these options in silence, too; but whoever runs this relies on them. */
+static void warn_of_missing(const char *path, bool loopback, bool sandbox)
+{
+	if (loopback)
+		log_warn("%s is too old for --disable-host-loopback%s: the container reaches services "
+			 "of the host's 127.0.0.1%s; install a newer slirp4netns", path,
+			 sandbox ? " and --enable-sandbox" : "",
+			 sandbox ? ", and slirp4netns itself can reach the host's files" : "");
+	else if (sandbox)
+		log_warn("%s is too old for --enable-sandbox: slirp4netns can reach the host's files; "
+			 "install a newer slirp4netns", path);
+}
+
 static int start(struct slirp4netns *s, const struct slirp4netns_options *o,
 		 const char *binary, bool no_pivot_root, const char *tmpdir,
 		 const char *id, const struct slirp4netns_target *t,
@@ -152,6 +166,8 @@ static int start(struct slirp4netns *s, const struct slirp4netns_options *o,
 	r = slirp4netns_argv_init(&argv, &launch, o, &features, err);
 	if (r < 0)
 		return r;
+	warn_of_missing(s->path, !o->allow_host_loopback && !features.disable_host_loopback,
+			!no_pivot_root && !features.enable_sandbox);
 	r = open_pipes(s, &ends, err);
 	if (r < 0)
 		return r;
