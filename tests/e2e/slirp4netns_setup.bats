@@ -205,3 +205,35 @@ old_runs() {
 	[ -z "$output" ]
 	[[ $(recorded argv) != *--disable-host-loopback* && $(recorded argv) != *--enable-sandbox* ]]
 }
+
+@test "without a directory of its own, a user gets a new one in /tmp, which does not stay" {
+	as user
+	# the API socket is named in the arguments
+	cat >"$dir/before" <<-'END'
+		api=$*
+		api=${api##*--api-socket }
+		stat -c %a "$(dirname "${api%% *}")" >>"${BASH_SOURCE%/before}/record"
+		dirname "${api%% *}" >>"${BASH_SOURCE%/before}/record"
+	END
+	: >"$dir/record"
+	chmod 666 "$dir/record"
+	wrap+=(env -u XDG_RUNTIME_DIR)
+	for handler in slirp4netns rootlesskit; do
+		free_port
+		portshunt_start run --slirp4netns "$dir/slirp4netns" --log-level warn \
+			--network "slirp4netns:port_handler=$handler" -p "$port:80" -- \
+			busybox httpd -f -p 80 -h "$dir/www"
+		eventually 5 page "http://127.0.0.1:$port/"
+		if [ $handler = slirp4netns ]; then
+			made=$(tail -1 "$dir/record")
+			[[ $made =~ ^/tmp/portshunt-[A-Za-z0-9]{6}$ ]]
+			[ "$(tail -2 "$dir/record" | head -1)" = 700 ]
+			[ ! -e "$made" ]
+		fi
+		[ -z "$(find /tmp -maxdepth 1 -user pstest -name 'portshunt-*')" ]
+		portshunt_stop
+	done
+	# a start that fails
+	run -125 "${wrap[@]}" "$PORTSHUNT" run --slirp4netns /bin/false -- true
+	[ -z "$(find /tmp -maxdepth 1 -user pstest -name 'portshunt-*')" ]
+}

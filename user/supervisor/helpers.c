@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -164,14 +165,31 @@ static int owner_of(pid_t pid, const char *netns_path)
 	return fd < 0 || is_privileged() ? -1 : netns_owner(fd);
 }
 
-/* Where sockets and logs live when --tmpdir does not say: hier(7), XDG. */
-static const char *default_tmpdir(void)
+/*
+ * Where sockets and logs live when --tmpdir does not say: hier(7), XDG. In /tmp, where others could
+ * take a name that they can guess, in a directory of our own. NULL with @err set: there is none.
+ */
+static const char *default_tmpdir(struct supervisor *s, struct error *err)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
 	if (runtime && access(runtime, W_OK) == 0)
 		return runtime;
-	return access("/run", W_OK) == 0 ? "/run" : "/tmp";
+	if (access("/run", W_OK) == 0)
+		return "/run";
+	strcpy(s->tmpdir, "/tmp/portshunt-XXXXXX");
+	if (mkdtemp(s->tmpdir))
+		return s->tmpdir;
+	error_errno(err, -errno, "cannot make a directory in /tmp for sockets and logs; give "
+		    "--tmpdir DIR");
+	*s->tmpdir = '\0';
+	return NULL;
+}
+
+void helpers_remove_tmpdir(struct supervisor *s)
+{
+	if (*s->tmpdir && rmdir(s->tmpdir) == 0)
+		*s->tmpdir = '\0';
 }
 
 int helpers_start_slirp4netns(struct supervisor *s, struct error *err)
@@ -182,11 +200,14 @@ int helpers_start_slirp4netns(struct supervisor *s, struct error *err)
 	struct netns_request wait = { .type = NETNS_WAIT_IPV6 };
 	_cleanup_close_ int userns_fd = -1;
 	struct slirp4netns_target target = { .pid = c->pid, .has_ports = uses_hostfwd(c) };
+	const char *tmpdir = c->tmpdir ? c->tmpdir : default_tmpdir(s, err);
 	char path[64], id[32];
 	struct error dad_err;
 	struct netns_reply reply;
 	int r;
 
+	if (!tmpdir)
+		return -EACCES;
 	if (c->command)
 		snprintf(path, sizeof(path), "/proc/%d/ns/net", s->netns.process.pid);
 	target.netns_path = c->command ? path : c->netns_path;
@@ -198,8 +219,7 @@ int helpers_start_slirp4netns(struct supervisor *s, struct error *err)
 		log_warn("failed to set net.ipv6.conf.default.accept_dad sysctl: %s",
 			 dad_err.text);
 	r = slirp4netns_start(&s->slirp, &c->slirp4netns_options, c->slirp4netns_path,
-			      c->no_pivot_root, c->tmpdir ? c->tmpdir : default_tmpdir(),
-			      c->id ? c->id : id, &target, err);
+			      c->no_pivot_root, tmpdir, c->id ? c->id : id, &target, err);
 	if (r >= 0)
 		r = supervisor_wait_slirp4netns(s, err);
 	if (c->slirp4netns_options.enable_ipv6)
@@ -211,5 +231,7 @@ int helpers_start_slirp4netns(struct supervisor *s, struct error *err)
 	if (r >= 0 && uses_hostfwd(c))
 		r = publish_hostfwd(&s->slirp, c->specs, c->n_specs, s->host_ports,
 				    err);
+	/* from here on no file has a name */
+	helpers_remove_tmpdir(s);
 	return r;
 }

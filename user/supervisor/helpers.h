@@ -22,3 +22,6 @@ bool uses_hostfwd(const struct config *c);
 int helpers_start(struct supervisor *s, struct error *err);
 int helpers_isolate(struct supervisor *s, struct error *err);
 int helpers_start_slirp4netns(struct supervisor *s, struct error *err);
+
+/* helpers_remove_tmpdir - the directory that was made for want of another, once nothing is in it. */
+void helpers_remove_tmpdir(struct supervisor *s);

@@ -206,6 +206,7 @@ static void end(struct supervisor *s)
 	control_server_done(&s->control);
 	supervisor_stop_forwarder(s, s->command_ended);
 	slirp4netns_stop(&s->slirp);
+	helpers_remove_tmpdir(s);
 	client_done(&s->netns, 0);
 	log_relay();
 	inherited_done(&s->inherited);

@@ -27,6 +27,7 @@ struct supervisor {
 	struct client forwarder, netns;
 	char netns_name[NETNS_NAME_MAX]; /* the container's */
 	struct slirp4netns slirp;
+	char tmpdir[sizeof("/tmp/portshunt-XXXXXX")]; /* made by helpers.c; "": there is none */
 	uint64_t blocked, ignored; /* the caller's signals, for COMMAND */
 	struct inherited inherited;
 	uint16_t *host_ports; /* the first of each of config->specs, as it is open */
