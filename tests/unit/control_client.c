@@ -111,8 +111,8 @@ static void test_drip(void **state)
 	assert_int_equal(ask(&wait), -ETIMEDOUT);
 	took = timer_now() - began;
 	assert_true(took >= 1000 && took < 5000u * (unsigned int)patience());
-	snprintf(text, sizeof(text), "control socket %s: no whole reply within 1 s: its portshunt is "
-		 "stopped or does not work", path);
+	snprintf(text, sizeof(text), "control socket %s: no whole reply within 1 s: its portshunt "
+		 "is stopped or does not work", path);
 	assert_string_equal(err.text, text);
 	end_dripping(pid);
 }

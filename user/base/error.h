@@ -49,8 +49,8 @@ int error_wrap(struct error *err, int r, const char *fmt, ...)
 	})
 
 /*
- * make_printable - put "?" for every byte of @s that is not part of a UTF-8 character, or of one that
- * steers a terminal, the end of a line among them. For all that is printed and was named by others.
+ * make_printable - put "?" for every byte of @s that is not part of a UTF-8 character, or of
+ * one that steers a terminal, as the end of a line does. For what is printed and others named.
  */
 void make_printable(char *s);
 

@@ -393,9 +393,6 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 					 "option of portshunt run");
 		r = set_option(c, option, optarg, err);
 	}
-	if (r >= 0 && c->control_from_command && !c->control)
-		return error_set(err, -EINVAL, "--control-from-command: there is no control socket; give "
-				 "--control PATH as well");
 	*ret_rest = optind;
 	return r < 0 ? r : 0;
 }

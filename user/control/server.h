@@ -42,7 +42,7 @@ struct control_server {
 	unsigned int n_clients;
 	bool is_paused;
 	struct log_limit refused_limit;
-	bool own_network_only; /* clients of other network namespaces are refused; set it before the start */
+	bool own_network_only; /* refuse clients of other network namespaces; set before the start */
 	control_fn *fn;
 	void *context;
 };

@@ -243,9 +243,9 @@ static int check_peer(int fd, const char *path, struct error *err)
 
 	if (control_peer_is_trusted(fd, &peer))
 		return 0;
-	return error_set(err, -EPERM, "control socket %s: user id %u listens at it, not root or the "
-			 "user who asks, and was asked nothing; run this as user id %u if its portshunt "
-			 "is meant, else remove the file", path, peer.uid, peer.uid);
+	return error_set(err, -EPERM, "control socket %s: user id %u listens at it, not root or "
+			 "the user who asks, and was asked nothing; run this as user id %u if its "
+			 "portshunt is meant, else remove the file", path, peer.uid, peer.uid);
 }
 
 int control_socket_connect(const char *path, const struct control_wait *wait,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The time that one exchange over the control socket may take, all of it, and what ends it earlier. */
+/* How long one exchange over the control socket may take as a whole, and what ends it earlier. */
 #pragma once
 
 #include <stdint.h>

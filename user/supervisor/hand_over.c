@@ -276,8 +276,8 @@ int hand_over_begin(struct supervisor *s, const struct control_request *request,
 int hand_over_check(const struct supervisor *s, struct error *err)
 {
 	if (s->is_taking_over)
-		return error_set(err, -EBUSY, "this portshunt is taking over from another: ask again "
-				 "in a moment");
+		return error_set(err, -EBUSY, "this portshunt is taking over from another: ask "
+				 "again in a moment");
 	if (s->hand_over.source.fd < 0)
 		return 0;
 	return error_set(err, -EBUSY, "another portshunt is taking over: ask that one, or again in "

@@ -23,5 +23,5 @@ int helpers_start(struct supervisor *s, struct error *err);
 int helpers_isolate(struct supervisor *s, struct error *err);
 int helpers_start_slirp4netns(struct supervisor *s, struct error *err);
 
-/* helpers_remove_tmpdir - the directory that was made for want of another, once nothing is in it. */
+/* helpers_remove_tmpdir - the directory that was made for want of another, once it is empty. */
 void helpers_remove_tmpdir(struct supervisor *s);

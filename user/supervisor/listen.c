@@ -115,7 +115,8 @@ static bool is_bound_to(int fd, const struct addr *host, uint16_t port)
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 ||
 	    addr_from_sockaddr(&ss, &bound, &bound_port) < 0 || bound_port != port)
 		return false;
-	if (host->family != AF_UNSPEC && (ss.ss_family != host->family || !addr_equal(&bound, host)))
+	if (host->family != AF_UNSPEC &&
+	    (ss.ss_family != host->family || !addr_equal(&bound, host)))
 		return false;
 	if (ss.ss_family == AF_INET)
 		return host->family != AF_UNSPEC || addr_equal(&bound, &any4);

@@ -28,9 +28,9 @@ int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
 		  const char **ret_call);
 
 /*
- * listen_fault - in which respect @fd is not what listen_tcp() or listen_udp() would have returned in
- * this network namespace for @host and @port. Returns NULL for none, or words that
- * follow "it". Changes nothing.
+ * listen_fault - in which respect @fd is not what listen_tcp() or listen_udp() would have
+ * returned in this network namespace for @host and @port. Returns NULL for none, or words
+ * that follow "it". Changes nothing.
  */
 const char *listen_fault(int fd, bool udp, const struct addr *host, uint16_t port);
 

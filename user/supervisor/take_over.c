@@ -55,13 +55,14 @@ static const struct port_spec *adopter_of(struct taking *t, const struct take_ov
 static int check_listener(int fd, bool udp, const struct port_spec *bound, uint32_t i,
 			  struct error *err)
 {
-	const char *fault = listen_fault(fd, udp, &bound->host_addr, (uint16_t)(bound->host_port + i));
+	uint16_t port = (uint16_t)(bound->host_port + i);
+	const char *fault = listen_fault(fd, udp, &bound->host_addr, port);
 	char text[SPEC_FORMAT_MAX];
 
 	if (!fault)
 		return 0;
-	return error_set(err, -EADDRNOTAVAIL, "the old portshunt's listener of %s: it %s; start this one "
-			 "where the old one was started, or without --take-over",
+	return error_set(err, -EADDRNOTAVAIL, "the old portshunt's listener of %s: it %s; start this "
+			 "one where the old one was started, or without --take-over",
 			 spec_format(bound, text, sizeof(text)), fault);
 }
 
@@ -181,8 +182,8 @@ static int adopt_sessions(struct taking *t, uint32_t *after, struct error *err)
 		r = take_over_sessions_parse(answer.value, &sessions, err);
 	/* or it would never come to an end */
 	if (r >= 0 && sessions.after && sessions.after <= request.after)
-		r = error_set(err, -EPROTO, "the old portshunt's UDP sessions: page %u follows page "
-			      "%u: stop it, and start this one without --take-over",
+		r = error_set(err, -EPROTO, "the old portshunt's UDP sessions: page %u follows "
+			      "page %u: stop it, and start this one without --take-over",
 			      sessions.after, request.after);
 	*after = r < 0 ? 0 : sessions.after;
 	if (r < 0)

@@ -32,7 +32,8 @@ struct slirp4netns_launch {
 
 /*
  * slirp4netns_argv_init - Flags that the binary lacks are dropped where
- * podman drops them (slirp4netns.c warns of those that keep it in) and refused where it refuses ("cidr not supported").
+ * podman drops them (slirp4netns.c warns of those that keep it in) and refused
+ * where it refuses ("cidr not supported").
  * Returns 0, -EOPNOTSUPP, -EINVAL or -ENOMEM; on failure nothing is held.
  */
 int slirp4netns_argv_init(struct slirp4netns_argv *a,

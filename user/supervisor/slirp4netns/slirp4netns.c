@@ -123,13 +123,13 @@ static int run(struct slirp4netns *s, struct slirp4netns_argv *argv,
 static void warn_of_missing(const char *path, bool loopback, bool sandbox)
 {
 	if (loopback)
-		log_warn("%s is too old for --disable-host-loopback%s: the container reaches services "
-			 "of the host's 127.0.0.1%s; install a newer slirp4netns", path,
+		log_warn("%s is too old for --disable-host-loopback%s: the container reaches "
+			 "services of the host's 127.0.0.1%s; install a newer slirp4netns", path,
 			 sandbox ? " and --enable-sandbox" : "",
 			 sandbox ? ", and slirp4netns itself can reach the host's files" : "");
 	else if (sandbox)
-		log_warn("%s is too old for --enable-sandbox: slirp4netns can reach the host's files; "
-			 "install a newer slirp4netns", path);
+		log_warn("%s is too old for --enable-sandbox: slirp4netns can reach the host's "
+			 "files; install a newer slirp4netns", path);
 }
 
 static int start(struct slirp4netns *s, const struct slirp4netns_options *o,
