@@ -217,6 +217,7 @@ step() {
 	[[ $output == *"access denied"* || $output == *"permission denied"* ]]
 	wrap=("${user_wrap[@]}")
 	taker_start taker
+	wrap=()
 	[[ $line == '{"error":{"desc":"access denied: '* && $line != *fds* ]]
 	unchanged
 }
