@@ -12,6 +12,7 @@ cd "$(dirname "$0")/../.."
 declare -A long=(
 	[tests/unit/base_loop.c]="many short cases of one small interface"
 	[tests/unit/slirp4netns_real.c]="many short cases of one contract, with the real program"
+	[tests/unit/supervisor_clients.c]="many short lies of one peer"
 	[tests/unit/rule_spec.c]="two tables, of what is read and what is refused"
 )
 
