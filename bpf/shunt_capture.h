@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/shunt_maps.h"
+#include "bpf/shunt_uids.h"
 #include "shunt_abi.h"
 
 #define AF_INET6 10
@@ -133,6 +134,11 @@ static __always_inline int take_in(struct tcp_sock *s, __u64 id, __u32 slot,
 
 #endif
 
+static __always_inline int is_of_user(struct tcp_sock *s, __u64 users)
+{
+	return !!(users & shunt_uid_bit(BPF_CORE_READ((struct sock *)s, sk_uid.val)));
+}
+
 /* S knows its flow before the verdict can run for it. */
 static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *flow,
 				       __u64 id, __u64 target_key, __u32 slot,
@@ -157,9 +163,10 @@ static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *fl
 
 /*
  * User space runs this (BPF_PROG_RUN) in the network namespace of S, with the
- * slot in mark and the flow's id in cb. It finds S by its addresses, in the
- * same time however many sockets the namespace holds, and takes it in where a
- * program of this type may: before Linux 7.3 (bpf/shunt_iter.bpf.c).
+ * slot in mark, and in cb the flow's id and the users whose sockets are not
+ * captured. It finds S by its addresses, in the same time however many sockets
+ * the namespace holds, and takes it in where a program of this type may: before
+ * Linux 7.3 (bpf/shunt_iter.bpf.c).
  */
 SEC("tc")
 int shunt_capture(struct __sk_buff *skb)
@@ -170,6 +177,7 @@ int shunt_capture(struct __sk_buff *skb)
 	struct shunt_flow *flow;
 	int r = SHUNT_NO_FLOW;
 	__u64 relay_key, target_key, id = skb->cb[0] | (__u64)skb->cb[1] << 32;
+	__u64 users = skb->cb[2] | (__u64)skb->cb[3] << 32;
 	__u32 slot = skb->mark, len;
 
 	flow = bpf_map_lookup_elem(&flows, &slot);
@@ -205,6 +213,8 @@ int shunt_capture(struct __sk_buff *skb)
 		r = SHUNT_ENDING;
 	else if (!s || is_special(s))
 		r = SHUNT_UNSUITABLE;
+	else if (is_of_user(s, users))
+		r = SHUNT_BY_RING;
 	else if (is_blocking((struct sock *)s))
 		r = SHUNT_BLOCKING;
 	else if (is_corked(s))

@@ -62,6 +62,7 @@ enum shunt_capture {
 	SHUNT_NO_SENDER,  /* not in this network namespace */
 	SHUNT_BLOCKING,	  /* its file has no O_NONBLOCK */
 	SHUNT_UNSUITABLE, /* a ULP (kTLS, MPTCP), zero copy, time stamps, or a rate */
+	SHUNT_BY_RING,	  /* its user sends over io_uring: bpf/shunt_rings.bpf.c */
 	SHUNT_CORKED,	  /* it has TCP_CORK set, and would not get into step */
 	SHUNT_UNREAD,	  /* it has unread bytes, and only_drained is set */
 	SHUNT_ENDING,	  /* not ESTABLISHED any more: no map takes it */

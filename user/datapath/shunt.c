@@ -75,6 +75,7 @@ struct shunt_tools shunt_tools(const struct shunt *s)
 	return (struct shunt_tools){
 		.capture_fd = s->bpf.capture,
 		.walk_fd = s->bpf.walk,
+		.rings_fd = s->bpf.rings,
 	};
 }
 
@@ -217,12 +218,13 @@ void shunt_evict(struct shunt *s, const struct shunt_side *side)
 	bpf_map_delete_elem(s->bpf.senders, &side->id);
 }
 
-int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side)
+int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side, uint64_t users)
 {
 	char packet[64] = { 0 }; /* the least that a program of this type is run on */
 	struct __sk_buff context = {
 		.mark = side->slot,
-		.cb = { (uint32_t)side->id, (uint32_t)(side->id >> 32) },
+		.cb = { (uint32_t)side->id, (uint32_t)(side->id >> 32), (uint32_t)users,
+			(uint32_t)(users >> 32) },
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, options,
 		    .data_in = packet, .data_size_in = sizeof(packet),
@@ -249,8 +251,13 @@ int shunt_admit(struct shunt *s, shunt_admitted *admitted, void *context)
 
 const char *shunt_capture_way(const struct shunt *s)
 {
-	return s->bpf.admit < 0 ? "by a tc program" :
-				  "by an iterator, since a tc program may not";
+	static const char *const ways[2][2] = {
+		{ "by a tc program", "by a tc program; who sends over io_uring is not recognised" },
+		{ "by an iterator, since a tc program may not",
+		  "by an iterator, since a tc program may not; who sends over io_uring is not recognised" },
+	};
+
+	return ways[s->bpf.admit >= 0][s->bpf.rings < 0];
 }
 
 static void on_admitted(void *context, uint64_t id, int result)
@@ -261,7 +268,7 @@ static void on_admitted(void *context, uint64_t id, int result)
 int shunt_capture_here(struct shunt *s, const struct shunt_side *side)
 {
 	struct shunt_tools tools = shunt_tools(s);
-	int result = shunt_capture(&tools, side), r;
+	int result = shunt_capture(&tools, side, 0), r;
 
 	if (result != SHUNT_FOUND)
 		return result;
@@ -285,23 +292,43 @@ bool shunt_is_asked(const struct shunt *s, const struct shunt_side *side,
 	return __atomic_load_n(&flow_of(s, side)->ask, __ATOMIC_RELAXED) & what;
 }
 
+/* CPU time, so that a reader that has to wait is not taken for an expensive one. */
+static long cpu_time_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * 1000000L + now.tv_nsec / 1000;
+}
+
 int shunt_walk(const struct shunt_tools *tools)
 {
 	_cleanup_close_ int fd = bpf_iter_create(tools->walk_fd);
-	struct timespec began, ended;
+	long began = cpu_time_us();
 	char unused[64];
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
 	/* the program prints nothing: one read runs it over every socket */
 	do {
 		n = read(fd, unused, sizeof(unused));
 	} while (n > 0 || (n < 0 && errno == EAGAIN));
-	if (n < 0)
+	return n < 0 ? -errno : (int)((cpu_time_us() - began) / 1000 + 1);
+}
+
+int shunt_rings(const struct shunt_tools *tools, uint64_t *ret_users)
+{
+	_cleanup_close_ int fd = bpf_iter_create(tools->rings_fd);
+	long began = cpu_time_us();
+	uint64_t list[64];
+	ssize_t n;
+
+	if (fd < 0)
 		return -errno;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
-	return (int)((ended.tv_sec - began.tv_sec) * 1000 +
-		     (ended.tv_nsec - began.tv_nsec) / 1000000 + 1);
+	*ret_users = 0;
+	while ((n = read(fd, list, sizeof(list))) > 0 || (n < 0 && errno == EAGAIN))
+		for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(*list); i++)
+			*ret_users |= list[i];
+	return n < 0 ? -errno : (int)(cpu_time_us() - began);
 }

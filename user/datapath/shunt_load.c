@@ -15,6 +15,7 @@
 #pragma GCC diagnostic ignored "-Wpointer-arith" /* bpftool's */
 #include "bpf/shunt.lskel.h"
 #include "bpf/shunt_iter.lskel.h"
+#include "bpf/shunt_rings.lskel.h"
 #pragma GCC diagnostic pop
 
 /* A verifier that a signal disturbs, a freezer's too, says EAGAIN: as often as libbpf tries. */
@@ -47,7 +48,7 @@ static int run_loader(struct bpf_loader_ctx *ctx, int (*load)(void *skeleton), v
 		struct name##_bpf *b = name##_bpf__open();                                  \
 		int r = b ? run_loader(&b->ctx, load_##name, b, log) : -ENOMEM;             \
 		*ret = (struct shunt_objects){ .skeleton = b, .destroy = destroy_##name,    \
-					       .walk = -1, .admit = -1 };                   \
+					       .walk = -1, .admit = -1, .rings = -1 };      \
 		if (r >= 0 && name##_bpf__shunt_walk__attach(b) < 0)                        \
 			r = -errno;                                                         \
 		if (r < 0)                                                                  \
@@ -97,7 +98,33 @@ static int try_build(struct shunt_objects *ret, bool by_iterator, char *log)
 	return r;
 }
 
-int shunt_load(struct shunt_objects *ret, struct error *err)
+/*
+ * Without it, senders are captured although io_uring's zero copy fails for
+ * them then: few use that, and the rest of the shunt is as good.
+ */
+static void load_rings(struct shunt_objects *ret)
+{
+	struct shunt_rings_bpf *b = NULL;
+	int r = -EAGAIN;
+
+	for (int i = 0; i < LOAD_TRIES && r == -EAGAIN; i++) {
+		b = shunt_rings_bpf__open();
+		r = b ? shunt_rings_bpf__load(b) : -ENOMEM;
+		if (r >= 0 && shunt_rings_bpf__shunt_rings__attach(b) < 0)
+			r = -errno;
+		if (r < 0 && b)
+			shunt_rings_bpf__destroy(b);
+	}
+	if (r < 0) {
+		log_debug("who sends over io_uring is not recognised: %s: its zero copy fails "
+			  "for senders that are on the shunt", errno_text(r));
+		return;
+	}
+	ret->rings_skeleton = b;
+	ret->rings = b->links.shunt_rings_fd;
+}
+
+static int load_programs(struct shunt_objects *ret, struct error *err)
 {
 	_cleanup_free_ char *log = NULL;
 	bool by_iterator = false;
@@ -120,6 +147,15 @@ int shunt_load(struct shunt_objects *ret, struct error *err)
 	return verifier_error(err, r, log);
 }
 
+int shunt_load(struct shunt_objects *ret, struct error *err)
+{
+	int r = load_programs(ret, err);
+
+	if (r >= 0)
+		load_rings(ret);
+	return r;
+}
+
 void shunt_unload(struct shunt_objects *o)
 {
 	if (!o->skeleton)
@@ -127,5 +163,7 @@ void shunt_unload(struct shunt_objects *o)
 	if (o->admit >= 0)
 		fd_close(o->admit);
 	o->destroy(o->skeleton);
-	*o = (struct shunt_objects){ .walk = -1, .admit = -1 };
+	if (o->rings_skeleton)
+		shunt_rings_bpf__destroy(o->rings_skeleton);
+	*o = (struct shunt_objects){ .walk = -1, .admit = -1, .rings = -1 };
 }

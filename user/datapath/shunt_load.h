@@ -12,9 +12,14 @@
 struct shunt_objects {
 	int targets, senders, flows, target_of; /* maps */
 	int capture;				/* a program */
-	int walk, admit; /* links of iterators; admit -1: the capture takes in by itself */
+	/*
+	 * links of iterators; admit -1: the capture takes in by itself, rings -1:
+	 * this kernel does not tell who sends over io_uring
+	 */
+	int walk, admit, rings;
 	void *skeleton;
 	void (*destroy)(void *skeleton);
+	void *rings_skeleton;
 };
 
 /*

@@ -30,7 +30,7 @@ void shunt_close(struct shunt *s)
 
 struct shunt_tools shunt_tools(const struct shunt *s)
 {
-	return (struct shunt_tools){ -1, -1 };
+	return (struct shunt_tools){ -1, -1, -1 };
 }
 
 int shunt_pair_open(struct shunt *s, struct shunt_pair *p, int client_fd,
@@ -86,7 +86,7 @@ void shunt_evict(struct shunt *s, const struct shunt_side *side)
 {
 }
 
-int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side)
+int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side, uint64_t users)
 {
 	return -EOPNOTSUPP;
 }
@@ -122,6 +122,11 @@ bool shunt_is_asked(const struct shunt *s, const struct shunt_side *side,
 }
 
 int shunt_walk(const struct shunt_tools *tools)
+{
+	return -EOPNOTSUPP;
+}
+
+int shunt_rings(const struct shunt_tools *tools, uint64_t *ret_users)
 {
 	return -EOPNOTSUPP;
 }

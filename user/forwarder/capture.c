@@ -210,7 +210,7 @@ static bool capture(struct captive *captive)
 	if (r < 0)
 		settle(captive, r);
 	else if (captive->is_client)
-		capture_answer(c, captive->side->id, shunt_capture(&c->tools, captive->side));
+		capture_answer(c, captive->side->id, shunt_capture(&c->tools, captive->side, 0));
 	else if (connector->make) /* alone: the container's sockets are in another namespace */
 		settle(captive, SHUNT_NO_SENDER);
 	else if ((r = connector_capture(connector, captive->side)) < 0)

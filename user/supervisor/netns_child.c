@@ -93,7 +93,7 @@ static int capture(int to, const struct shunt_tools *tools,
 {
 	struct connector_reply reply = {
 		.type = CONNECTOR_CAPTURE,
-		.result = shunt_capture(tools, &request->side),
+		.result = shunt_capture(tools, &request->side, 0),
 		.flow = request->side.id,
 	};
 
@@ -330,7 +330,7 @@ static void on_control(struct loop_source *source, uint32_t events)
 int netns_child_main(int control_fd, int forwarder_fd, char **command)
 {
 	static struct netns_child c = {
-		.accept_dad = -1, .tools = { -1, -1 }, .walker_pidfd = -1,
+		.accept_dad = -1, .tools = { -1, -1, -1 }, .walker_pidfd = -1,
 	};
 	const struct timeval limit = { .tv_sec = FORWARDER_TIMEOUT_S };
 	int r;

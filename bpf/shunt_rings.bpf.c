@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Which users send over io_uring? A captured socket refuses IORING_OP_SEND_ZC:
+ * sock_map_link() replaces the socket's protocol, which takes SOCK_SUPPORT_ZC
+ * from it for good, and io_send_zc() asks for that. No socket tells that it is
+ * written to through a ring, but the rings tell what was last submitted.
+ *
+ * Plain sends count as well: who sends little by IORING_OP_SEND sends much by
+ * IORING_OP_SEND_ZC later. Who reads and writes files over a ring is not meant.
+ *
+ * These are the kernel's own types, and their fields move, so all reads are
+ * relocated (CO-RE) and none can fault; a ring that is freed meanwhile yields
+ * garbage, which costs a capture at worst. Where a field is missing, the
+ * program does not load.
+ */
+#include "vmlinux/vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/shunt_uids.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* A kernel that was built without io_uring, on which we may be built, lacks these. */
+struct io_ring_ctx___rings {
+	unsigned int flags;
+	void *sq_sqes;
+	unsigned int sq_entries;
+	unsigned int cached_sq_head;
+} __attribute__((preserve_access_index));
+
+struct io_tctx_node___rings {
+	struct io_ring_ctx___rings *ctx;
+} __attribute__((preserve_access_index));
+
+struct io_uring_task___rings {
+	struct xarray xa;
+} __attribute__((preserve_access_index));
+
+struct task_struct___rings {
+	struct io_uring_task___rings *io_uring;
+} __attribute__((preserve_access_index));
+
+/* include/uapi/linux/io_uring.h */
+#define SETUP_SQE128 (1U << 10)
+#define SQE_SIZE 64
+#define OP_SENDMSG 9
+#define OP_SEND 26
+#define OP_SEND_ZC 47
+#define OP_SENDMSG_ZC 48
+
+/* Of each ring, those that were submitted last. */
+#define ENTRIES_MAX 256
+
+/* Of a task's rings, which takes some 700 for the first and half as many for another. */
+#define STEPS_MAX (1 << 17)
+
+struct ring {
+	const __u8 *entries;
+	__u32 size; /* of an entry */
+	__u32 mask;
+	__u32 head; /* behind the last one */
+	__u32 sends;
+};
+
+static long look_at_entry(__u32 i, struct ring *ring)
+{
+	__u32 at = (ring->head - 1 - i) & ring->mask;
+	__u8 opcode = 0;
+
+	bpf_probe_read_kernel(&opcode, sizeof(opcode), ring->entries + (__u64)at * ring->size);
+	ring->sends = opcode == OP_SEND || opcode == OP_SENDMSG || opcode == OP_SEND_ZC ||
+		      opcode == OP_SENDMSG_ZC;
+	return ring->sends != 0;
+}
+
+/*
+ * Entries stay as they are until the application writes the next one there.
+ * Nothing says which of them were ever used: the others are zero, IORING_OP_NOP.
+ */
+static __always_inline int sends(struct io_ring_ctx___rings *ctx)
+{
+	__u32 n = BPF_CORE_READ(ctx, sq_entries);
+	struct ring ring = {
+		.entries = BPF_CORE_READ(ctx, sq_sqes),
+		.size = BPF_CORE_READ(ctx, flags) & SETUP_SQE128 ? 2 * SQE_SIZE : SQE_SIZE,
+		.mask = n - 1,
+		.head = BPF_CORE_READ(ctx, cached_sq_head),
+	};
+
+	if (!ring.entries || !ring.head)
+		return 0;
+	bpf_loop(n < ENTRIES_MAX ? n : ENTRIES_MAX, look_at_entry, &ring, 0);
+	return ring.sends;
+}
+
+/* Where the search of a task's xarray is: lib/xarray.c. */
+struct search {
+	struct xa_node *node;
+	__u32 slot;
+	__u32 sends;
+};
+
+#define SLOTS (bpf_core_field_size(((struct xa_node *)0)->slots) / sizeof(void *))
+
+static __always_inline int is_node(__u64 entry)
+{
+	return (entry & 3) == 2 && entry > 4096;
+}
+
+static long take_step(__u32 i, struct search *search)
+{
+	struct xa_node *node = search->node;
+	__u64 entry = 0;
+
+	if (search->slot >= SLOTS) {
+		search->slot = BPF_CORE_READ(node, offset) + 1;
+		search->node = BPF_CORE_READ(node, parent);
+		return search->node == 0;
+	}
+	bpf_probe_read_kernel(&entry, sizeof(entry), &node->slots[search->slot]);
+	search->slot++;
+	if (is_node(entry)) {
+		search->node = (void *)(entry - 2);
+		search->slot = 0;
+	} else if (entry && !(entry & 3)) {
+		search->sends =
+			sends(BPF_CORE_READ((struct io_tctx_node___rings *)entry, ctx));
+	}
+	return search->sends != 0;
+}
+
+/*
+ * The rings that a task has made or submitted to. `last` in the same struct is
+ * only one of them, and none that a kernel thread polls (IORING_SETUP_SQPOLL).
+ */
+static __always_inline int is_sender(struct io_uring_task___rings *rings)
+{
+	__u64 head = (__u64)BPF_CORE_READ(rings, xa.xa_head);
+	struct search search = { .node = (void *)(head - 2) };
+
+	if (!is_node(head))
+		return 0;
+	bpf_loop(STEPS_MAX, take_step, &search, 0);
+	return search.sends;
+}
+
+static __always_inline struct net *netns_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, nsproxy, net_ns);
+}
+
+/*
+ * A socket has the fsuid of who made or accepted it, and a task may have
+ * changed its own since; what it keeps of it is in the others.
+ */
+static __always_inline __u64 users_of(struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+
+	return shunt_uid_bit(BPF_CORE_READ(cred, uid.val)) |
+	       shunt_uid_bit(BPF_CORE_READ(cred, euid.val)) |
+	       shunt_uid_bit(BPF_CORE_READ(cred, suid.val)) |
+	       shunt_uid_bit(BPF_CORE_READ(cred, fsuid.val));
+}
+
+/* Prints a set of users for each task in the reader's network namespace that sends over a ring. */
+SEC("iter/task")
+int shunt_rings(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct io_uring_task___rings *rings;
+	__u64 users;
+
+	if (!task)
+		return 0;
+	rings = BPF_CORE_READ((struct task_struct___rings *)task, io_uring);
+	if (!rings || netns_of(task) != netns_of((void *)bpf_get_current_task()))
+		return 0;
+	if (!is_sender(rings))
+		return 0;
+	users = users_of(task);
+	bpf_seq_write(ctx->meta->seq, &users, sizeof(users));
+	return 0;
+}
