@@ -79,19 +79,20 @@ static bool hangs(pid_t pid)
 
 static int walked(struct walker *w)
 {
-	int result = -ETIMEDOUT;
+	struct walker_answer answer;
 
-	MUST(walker_ask(w->fd));
+	MUST(walker_ask(w->fd, WALKER_SOCKETS));
 	wait_for(w->fd, POLLIN);
-	return walker_answer(w->fd, &result) < 0 ? -EPIPE : result;
+	return walker_answer(w->fd, &answer) < 0 ? -EPIPE : answer.result;
 }
 
 static void test_held(struct shunt *shunt, const struct shunt_tools *tools)
 {
 	struct walker w = { .fd = -1 };
 	struct holder h;
+	struct walker_answer answer;
 	struct bench b;
-	int result;
+	int status;
 	pid_t pid;
 
 	begin(&b, shunt, 0);
@@ -100,25 +101,25 @@ static void test_held(struct shunt *shunt, const struct shunt_tools *tools)
 	holder_start(&h);
 	MUST(walker_start(&w, tools));
 	pid = w.pid;
-	MUST(walker_ask(w.fd));
+	MUST(walker_ask(w.fd, WALKER_SOCKETS));
 	WAIT_UNTIL(hangs(pid));
-	tap_is(walker_answer(w.fd, &result), -EAGAIN, "a walk waits for who has a socket's lock");
-	tap_is(walker_ask(w.fd), 0, "another one may be asked for");
+	tap_is(walker_answer(w.fd, &answer), -EAGAIN, "a walk waits for who has a socket's lock");
+	tap_is(walker_ask(w.fd, WALKER_SOCKETS), 0, "another one may be asked for");
 	tap_ok(say(C(&b), "meanwhile") && waits_for(D(&b), "meanwhile"),
 	       "nobody else waits for that");
 	walker_end(&w);
 	tap_ok(w.pid == 0 && hangs(pid), "its end is not waited for");
 	holder_end(&h);
-	MUST(waitpid(pid, &result, 0));
-	tap_is(result, 0, "it ends when it can");
+	MUST(waitpid(pid, &status, 0));
+	tap_is(status, 0, "it ends when it can");
 	end(&b);
 }
 
 static void test_walks(struct shunt *shunt, const struct shunt_tools *tools)
 {
 	struct walker w = { .fd = -1 };
+	struct walker_answer answer;
 	struct bench b;
-	int result;
 
 	begin(&b, shunt, 0);
 	set_nonblock(C(&b), true);
@@ -131,8 +132,8 @@ static void test_walks(struct shunt *shunt, const struct shunt_tools *tools)
 	tap_ok(walked(&w) > 0, "there can be many");
 	MUST(kill(w.pid, SIGKILL));
 	wait_for(w.fd, POLLIN);
-	tap_is(walker_answer(w.fd, &result), -EPIPE, "one that was killed is told");
-	tap_is(walker_ask(w.fd), -EPIPE, "nor can it be asked");
+	tap_is(walker_answer(w.fd, &answer), -EPIPE, "one that was killed is told");
+	tap_is(walker_ask(w.fd, WALKER_SOCKETS), -EPIPE, "nor can it be asked");
 	walker_end(&w);
 	tap_is(waitpid(-1, NULL, WNOHANG), -1, "and it is reaped");
 	end(&b);

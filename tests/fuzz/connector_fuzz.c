@@ -60,11 +60,14 @@ static void check_reply(const void *data, size_t len, size_t n_fds)
 
 static void check_answer(const void *data, size_t len)
 {
-	int ms = 12345, result = walker_answer_decode(data, len, &ms);
+	struct walker_answer a = { .what = 99 };
+	int result = walker_answer_decode(data, len, &a);
 
-	CHECK(result == 0 || (result == -EBADMSG && ms == 12345));
-	if (result == 0)
-		CHECK(len == sizeof(int32_t) && ms >= -ERRNO_MAX && ms <= WALKER_MS_MAX);
+	CHECK(result == 0 || (result == -EBADMSG && a.what == 99));
+	if (result < 0)
+		return;
+	CHECK(len == sizeof(a) && a.what <= WALKER_RINGS && a.result >= -ERRNO_MAX);
+	CHECK(a.result <= (a.what == WALKER_RINGS ? WALKER_US_MAX : WALKER_MS_MAX));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

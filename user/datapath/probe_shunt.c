@@ -190,17 +190,18 @@ static int edge(int epoll, int wait_ms)
 static int walk(struct walker *w, const struct shunt_tools *tools)
 {
 	struct pollfd pfd = { .events = POLLIN };
-	int r = walker_start(w, tools), result = 0;
+	struct walker_answer answer;
+	int r = walker_start(w, tools);
 
 	if (r >= 0)
-		r = walker_ask(w->fd);
+		r = walker_ask(w->fd, WALKER_SOCKETS);
 	if (r < 0)
 		return r;
 	pfd.fd = w->fd;
 	if (poll(&pfd, 1, WALK_WAIT_MS) != 1)
 		return -ETIMEDOUT;
-	r = walker_answer(w->fd, &result);
-	return r < 0 ? r : result;
+	r = walker_answer(w->fd, &answer);
+	return r < 0 ? r : answer.result;
 }
 
 static void wakes(struct line *l, struct probe *p)

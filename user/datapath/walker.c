@@ -29,21 +29,23 @@ static void __attribute__((noreturn)) work(int fd, const struct shunt_tools *too
 		.name = "walker",
 		.bpf_commands = commands,
 	};
-	int32_t result;
-	char ask;
+	struct walker_answer answer;
+	uint8_t what;
 
 	isolation_hide();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* a terminal's ^C is not for it */
 	setpgid(0, 0);
-	fd_close_all_but((int[]){ STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, fd,
-				  tools->walk_fd, log_fd() }, 6);
-	/* what it needs it has: the link */
+	fd_close_all_but((int[]){ STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, fd, tools->walk_fd,
+				  tools->rings_fd, log_fd() }, 7);
+	/* what it needs it has: the links */
 	if (isolation_enter(&isolation) < 0)
 		_exit(1);
-	while (recv(fd, &ask, sizeof(ask), 0) == sizeof(ask)) {
-		result = shunt_walk(tools);
-		if (send(fd, &result, sizeof(result), MSG_NOSIGNAL) < 0)
+	while (recv(fd, &what, sizeof(what), 0) == sizeof(what)) {
+		answer = (struct walker_answer){ .what = what };
+		answer.result = what == WALKER_RINGS ? shunt_rings(tools, &answer.users) :
+						       shunt_walk(tools);
+		if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
 			break;
 	}
 	_exit(0);
@@ -69,45 +71,47 @@ int walker_start(struct walker *w, const struct shunt_tools *tools)
 	return 0;
 }
 
-int walker_ask(int fd)
+int walker_ask(int fd, enum walker_task what)
 {
-	char ask = 0;
+	uint8_t ask = (uint8_t)what;
 
 	if (send(fd, &ask, sizeof(ask), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(ask))
 		return 0;
 	return errno == EAGAIN ? -EAGAIN : -EPIPE;
 }
 
-int walker_answer_decode(const void *data, size_t len, int *ret)
+int walker_answer_decode(const void *data, size_t len, struct walker_answer *ret)
 {
-	int32_t result;
+	struct walker_answer answer;
+	int32_t max;
 
-	if (len != sizeof(result))
+	if (len != sizeof(answer))
 		return -EBADMSG;
-	memcpy(&result, data, sizeof(result));
-	if (result < -ERRNO_MAX || result > WALKER_MS_MAX)
+	memcpy(&answer, data, sizeof(answer));
+	max = answer.what == WALKER_RINGS ? WALKER_US_MAX : WALKER_MS_MAX;
+	if (answer.what > WALKER_RINGS || answer.result < -ERRNO_MAX || answer.result > max)
 		return -EBADMSG;
-	*ret = result;
+	*ret = answer;
 	return 0;
 }
 
-int walker_answer(int fd, int *ret_result)
+int walker_answer(int fd, struct walker_answer *ret)
 {
 	/* one byte more than an answer has, as a longer one is cut short in silence */
-	char data[sizeof(int32_t) + 1];
+	char data[sizeof(*ret) + 1];
 	ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (n <= 0)
 		return -EPIPE;
-	return walker_answer_decode(data, (size_t)n, ret_result);
+	return walker_answer_decode(data, (size_t)n, ret);
 }
 
 void walker_end(struct walker *w)
 {
 	const struct timeval limit = { .tv_usec = END_MS * 1000 };
-	int32_t unused;
+	struct walker_answer unused;
 	bool ended;
 	ssize_t n;
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process that does nothing but shunt_walk(), in the network namespace that
- * it was started in. On its way the kernel takes the lock of every socket
- * there is (bpf_iter_tcp_seq_show), strangers' too, and a lock is held for as
- * long as its owner likes: recv(2) into memory whose pages a FUSE of his own
- * has to bring. A walk that meets it hangs, and not even SIGKILL ends that; in
- * a process of its own it keeps nobody from anything but walks.
+ * A process that does nothing but shunt_walk() and shunt_rings(), one after the
+ * other, in the network namespace that it was started in. On a walk the kernel
+ * takes the lock of every socket there is (bpf_iter_tcp_seq_show), strangers'
+ * too, and a lock is held for as long as its owner likes: recv(2) into memory
+ * whose pages a FUSE of his own has to bring. A walk that meets it hangs, and
+ * not even SIGKILL ends that; in a process of its own it keeps nobody from
+ * anything but these two.
  */
 #pragma once
 
@@ -19,26 +20,38 @@ struct walker {
 	int fd; /* a socket to it, the caller's; -1: none */
 };
 
+enum walker_task {
+	WALKER_SOCKETS, /* shunt_walk() */
+	WALKER_RINGS,	/* shunt_rings() */
+};
+
+struct walker_answer {
+	uint64_t users; /* RINGS */
+	int32_t result; /* what the function returned */
+	uint8_t what;	/* enum walker_task */
+};
+
 /* walker_start - it ends when the other ends of @w->fd are closed, or with the caller. 0 or -errno. */
 int walker_start(struct walker *w, const struct shunt_tools *tools);
 
-/* Far more CPU than a walk takes, in ms: what is above it is no answer. */
+/* Far more CPU than either task takes: what is above it is no answer. */
 #define WALKER_MS_MAX 60000
+#define WALKER_US_MAX (1000 * WALKER_MS_MAX)
 
 /*
- * walker_answer_decode - an answer of @len bytes at @data: the ms that shunt_walk() took,
- * at most WALKER_MS_MAX, or -errno, in *ret. Pure. Returns 0 or -EBADMSG.
+ * walker_answer_decode - an answer of @len bytes at @data, copied to *ret: of a
+ * known task, with at most WALKER_MS_MAX of a walk, WALKER_US_MAX of the rings,
+ * or -errno. Pure. Returns 0, or -EBADMSG with *ret untouched.
  */
-int walker_answer_decode(const void *data, size_t len, int *ret);
+int walker_answer_decode(const void *data, size_t len, struct walker_answer *ret);
 
 /*
- * walker_ask - one walk, without waiting: 0, -EAGAIN or -EPIPE.
- * walker_answer - of a walk that was asked for: 0 with what shunt_walk()
- * returned; -EAGAIN: it is not over; -EPIPE: the walker is gone; or -EBADMSG: what it
- * says makes no sense.
+ * walker_ask - have it do @what, without waiting: 0, -EAGAIN or -EPIPE.
+ * walker_answer - to what was asked for first: 0 with @ret set; -EAGAIN: it is
+ * not over; -EPIPE, the walker is gone; or -EBADMSG: what it says makes no sense.
  */
-int walker_ask(int fd);
-int walker_answer(int fd, int *ret_result);
+int walker_ask(int fd, enum walker_task what);
+int walker_answer(int fd, struct walker_answer *ret);
 
 /*
  * walker_end - let it end, wait a moment for that, and reap it; harmless when

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "base/error.h"
 #include "base/tcp.h"
 #include "base/timer.h"
 #include "forwarder/forwarder.h"
@@ -17,35 +16,6 @@
 /* A direction that has carried this much is worth a capture: it costs some 10 µs. */
 #define BUSY_BYTES (64 * 1024)
 #define BUSY_READS 32
-
-static const char *refusal(int result)
-{
-	return result == SHUNT_UNSUITABLE ?
-		       "its socket uses kTLS, MPTCP, MSG_ZEROCOPY, SO_TIMESTAMPING or SO_MAX_PACING_RATE" :
-	       result == SHUNT_REFUSED ? "another sockmap has its socket" :
-					 errno_text(result);
-}
-
-/*
- * Most refusals are no faults: blocking senders are never captured, a client on
- * another machine has no socket here, and no map takes one that is closing.
- */
-static void log_result(struct capturer *c, const char *who, int result)
-{
-	if (result == SHUNT_CAPTURED)
-		log_debug("captured: the %s's socket", who);
-	if (result == SHUNT_CAPTURED || result == SHUNT_NO_SENDER ||
-	    result == SHUNT_NO_FLOW || result == SHUNT_BLOCKING || result == SHUNT_UNREAD ||
-	    result == SHUNT_CORKED || result == SHUNT_ENDING || result == -EOPNOTSUPP)
-		return;
-	if (!log_allowed(&c->limit))
-		return;
-	if (result == -ENOSPC)
-		log_warn("%u connections are on the shunt, the most there can be: "
-			 "others stay on splice", SHUNT_FLOWS_MAX / 2);
-	else
-		log_warn("a connection stays on splice: the %s: %s", who, refusal(result));
-}
 
 /*
  * Room in a target, without a write of ours that had waited for it: a
@@ -87,7 +57,7 @@ static struct capture *capture_new(struct pair *pair)
 		r = shunt_pair_open(c->shunt, &capture->shunt, pair->up.from,
 				    pair->up.to);
 	if (r < 0) {
-		log_result(c, "connection", r);
+		capture_log(c, "connection", r);
 		free(capture);
 		return NULL;
 	}
@@ -107,7 +77,6 @@ static int prepare(struct captive *captive)
 	if (captive->is_prepared)
 		return 0;
 	captive->is_prepared = true;
-	captive->shorten_at = flow->bytes + CAPTIVE_SHORTEN_AFTER;
 	flow->pending = shunt_pending(c->shunt, captive->side);
 	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
 	return loop_add(&c->outs, &captive->room, flow->to, EPOLLOUT | EPOLLET, on_room);
@@ -156,7 +125,8 @@ static void try_later(struct captive *captive, bool is_corked)
 /* A capture is over, and what waited for that goes on. */
 static void settle(struct captive *captive, int result)
 {
-	LIST_REMOVE(captive, awaiting);
+	if (captive->is_awaited)
+		LIST_REMOVE(captive, awaiting);
 	captive->is_awaited = false;
 	captive->was_captured |= result == SHUNT_CAPTURED;
 	if (result == SHUNT_UNREAD || result == SHUNT_CORKED)
@@ -164,7 +134,7 @@ static void settle(struct captive *captive, int result)
 	else if (result != SHUNT_CAPTURED)
 		walk_end_bulk(captive);
 	begin_payoff(captive);
-	log_result(captive->capture->capturer, captive_name(captive), result);
+	capture_log(captive->capture->capturer, captive_name(captive), result);
 	if (captive->capture->capturer->one_way)
 		loop_ready(&captive->capture->pair->client.source);
 }
@@ -194,28 +164,53 @@ void capture_answer(struct capturer *c, uint64_t flow_id, int result)
 		settle(captive, result);
 }
 
-/* Returns false when it has to be tried again later. */
-static bool capture(struct captive *captive)
+static bool *tried_of(struct pair *pair, const struct flow *flow)
+{
+	return flow == &pair->up ? &pair->up_tried : &pair->down_tried;
+}
+
+static void capture(struct captive *captive, uint64_t users)
 {
 	struct capturer *c = captive->capture->capturer;
 	struct connector *connector = &captive->capture->pair->forwarder->connector;
 	struct flow *flow = captive->flow;
-	int r = prepare(captive);
+	int r;
 
-	if (r >= 0 && flow->bytes >= (uint64_t)flow->reads * BULK_READ)
-		walk_ask_bulk(captive);
+	if (!captive->was_captured)
+		captive->shorten_at = flow->bytes + CAPTIVE_SHORTEN_AFTER;
 	LIST_INSERT_HEAD(&c->awaited, captive, awaiting);
 	captive->is_awaited = true;
+	if (captive->is_client) {
+		capture_answer(c, captive->side->id,
+			       shunt_capture(&c->tools, captive->side, users));
+		return;
+	}
+	r = connector_capture(connector, captive->side, users);
+	if (r < 0)
+		settle(captive, r == -EAGAIN ? SHUNT_NO_FLOW : r);
+	if (r == -EAGAIN)
+		*tried_of(captive->capture->pair, flow) = false;
+}
+
+/* From here on until settle() it is waiting, or awaited. */
+static void try(struct captive *captive)
+{
+	struct capturer *c = captive->capture->capturer;
+	struct flow *flow = captive->flow;
+	int r = prepare(captive);
+
+	*tried_of(captive->capture->pair, flow) = true;
 	captive->is_suspended = false;
+	if (r >= 0 && flow->bytes >= (uint64_t)flow->reads * BULK_READ)
+		walk_ask_bulk(captive);
 	if (r < 0)
 		settle(captive, r);
-	else if (captive->is_client)
-		capture_answer(c, captive->side->id, shunt_capture(&c->tools, captive->side, 0));
-	else if (connector->make) /* alone: the container's sockets are in another namespace */
-		settle(captive, SHUNT_NO_SENDER);
-	else if ((r = connector_capture(connector, captive->side)) < 0)
-		settle(captive, r == -EAGAIN ? SHUNT_NO_FLOW : r);
-	return r != -EAGAIN;
+	else if (!captive->is_client && captive->capture->pair->forwarder->connector.make)
+		settle(captive, SHUNT_NO_SENDER); /* alone: it is in another namespace */
+	else if (c->tools.rings_fd >= 0)
+		rings_ask(captive);
+	else
+		capture(captive, 0);
 }
 
 /* The sender of @flow; NULL: nothing was ever worth a capture. */
@@ -228,7 +223,7 @@ static struct captive *captive_of(const struct pair *pair, const struct flow *fl
 
 static bool is_taken(const struct captive *captive)
 {
-	return captive && (captive->is_awaited ||
+	return captive && (captive->is_waiting || captive->is_awaited ||
 			   shunt_is_captured(captive->capture->capturer->shunt, captive->side));
 }
 
@@ -266,6 +261,16 @@ static bool is_worth_it(struct pair *pair, const struct flow *flow)
 	return flow->bytes >= BUSY_BYTES || flow->reads >= BUSY_READS;
 }
 
+void capture_go(struct captive *captive, uint64_t users)
+{
+	/* while it waited, a byte may have come that must not reach a captured sender */
+	if (captive->capture->capturer->one_way &&
+	    !is_drained(captive->capture->pair, captive->flow))
+		settle(captive, SHUNT_UNREAD);
+	else
+		capture(captive, users);
+}
+
 void capture_consider(struct pair *pair)
 {
 	bool up = is_worth_it(pair, &pair->up), down = is_worth_it(pair, &pair->down);
@@ -283,13 +288,14 @@ void capture_consider(struct pair *pair)
 		return;
 	}
 	if (up)
-		pair->up_tried = capture(&pair->capture->up);
+		try(&pair->capture->up);
 	if (down && !(up && pair->forwarder->capturer.one_way))
-		pair->down_tried = capture(&pair->capture->down);
+		try(&pair->capture->down);
 }
 
 static void suspend(struct captive *captive)
 {
+	rings_leave(captive);
 	watch_stop(captive);
 	shunt_evict(captive->capture->capturer->shunt, captive->side);
 	captive->is_suspended = true;
@@ -323,6 +329,7 @@ static void captive_done(struct captive *captive)
 {
 	watch_stop(captive);
 	loop_forget(&captive->room);
+	rings_leave(captive);
 	if (captive->is_awaited)
 		LIST_REMOVE(captive, awaiting);
 }

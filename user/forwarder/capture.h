@@ -26,6 +26,8 @@ struct captive {
 	const struct shunt_side *side;
 	bool is_client;
 	bool is_prepared;
+	bool is_waiting;	 /* for a look at the rings, before its capture: rings.c */
+	uint32_t rings_begun;	 /* looks, when it began to wait */
 	bool is_awaited;	 /* its capture is under way: in capturer->awaited */
 	bool is_suspended;	 /* plain TCP, and to be captured (again) when it has sent more */
 	bool was_captured;	 /* once */
@@ -42,7 +44,7 @@ struct captive {
 	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */
 	struct payoff payoff;
 	struct loop_source room; /* in the target, watched in capturer->outs */
-	LIST_ENTRY(captive) watching, awaiting;
+	LIST_ENTRY(captive) watching, awaiting, waiting;
 };
 
 /* Allocated when the first direction is worth it: idle connections pay nothing. */
@@ -51,6 +53,19 @@ struct capture {
 	struct pair *pair;
 	struct shunt_pair shunt;
 	struct captive up, down;
+};
+
+LIST_HEAD(captive_list, captive);
+
+/* The looks at the rings of one network namespace; rings.c. */
+struct rings {
+	struct captive_list waiting; /* for one to begin, or to end */
+	struct loop_source timer;
+	uint64_t next;	/* timer_now(): none before */
+	uint32_t begun; /* so many; it wraps */
+	bool is_wanted; /* somebody waits since the last one began */
+	bool is_busy;	/* one is under way */
+	bool is_warned;
 };
 
 /* The walks over the sockets of one network namespace; walk.c. */
@@ -63,9 +78,8 @@ struct walks {
 	bool busy;	/* one is under way */
 	bool look;	/* one is wanted, but not soon */
 	bool requested; /* a walker */
+	struct rings rings;
 };
-
-LIST_HEAD(captive_list, captive);
 
 /* What the captures of a forwarder share. */
 struct capturer {
@@ -124,6 +138,15 @@ void captive_tend(struct captive *captive);
 /* Relayed after the capture, it shows that the sender does not get into step. */
 #define CAPTIVE_SHORTEN_AFTER (256 * 1024)
 
+/*
+ * capture_go - the capture itself, of one whose rings were looked at: @users
+ * are those that send over one.
+ */
+void capture_go(struct captive *captive, uint64_t users);
+
+/* capture_log - @result of a capture, an enum shunt_capture or -errno; @who is its sender. */
+void capture_log(struct capturer *c, const char *who, int result);
+
 /* captive_name - for the log. */
 static inline const char *captive_name(const struct captive *captive)
 {
@@ -145,15 +168,31 @@ void walk_end_bulk(struct captive *captive);
 void walk_look(struct captive *captive);
 
 /*
+ * walk_want_walker - have the walker of a place started, sooner or later; rings_go() follows.
  * walk_start - start the walker of the host's sockets, before isolation_enter().
  * walk_start_there - ask for that of the container's. walk_adopt - @fd is its socket; -1: it
  * could not be started.
  */
+void walk_want_walker(struct walks *w);
 int walk_start(struct capturer *c);
 void walk_start_there(struct capturer *c);
 void walk_adopt(struct capturer *c, int fd);
 int walk_init(struct capturer *c, struct loop *loop);
 void walk_done(struct capturer *c);
+
+/*
+ * rings_ask - have the rings looked at that the sender may use; capture_go() follows.
+ * rings_leave - unless this is called; harmless for one that does not wait.
+ * rings_go - look, if somebody waits for that. rings_answered - the walker has
+ * looked. rings_lost - it is gone, and what it was asked for is asked again.
+ */
+void rings_ask(struct captive *captive);
+void rings_leave(struct captive *captive);
+void rings_go(struct walks *w);
+void rings_answered(struct walks *w, const struct walker_answer *answer);
+void rings_lost(struct walks *w);
+int rings_init(struct walks *w, struct loop *loop);
+void rings_done(struct walks *w);
 
 /* watch_start - harmless when it is watched. watch_stop - likewise; watch.c. */
 void watch_start(struct captive *captive);

@@ -222,11 +222,12 @@ int connector_take(struct connector *c, const struct addr *target, bool udp)
 int connector_set_tools(struct connector *c, const struct shunt_tools *tools)
 {
 	struct connector_request request = { .type = CONNECTOR_TOOLS };
-	int fds[] = { tools->capture_fd, tools->walk_fd };
+	int fds[] = { tools->capture_fd, tools->walk_fd, tools->rings_fd };
 
 	if (c->make)
 		return 0;
-	return fd_send(c->source.fd, &request, sizeof(request), fds, CONNECTOR_TOOLS_FDS);
+	return fd_send(c->source.fd, &request, sizeof(request), fds,
+		       tools->rings_fd < 0 ? CONNECTOR_TOOLS_FDS - 1 : CONNECTOR_TOOLS_FDS);
 }
 
 int connector_walker(struct connector *c)
@@ -238,11 +239,12 @@ int connector_walker(struct connector *c)
 	return r;
 }
 
-int connector_capture(struct connector *c, const struct shunt_side *side)
+int connector_capture(struct connector *c, const struct shunt_side *side, uint64_t users)
 {
 	struct connector_request request = {
 		.type = CONNECTOR_CAPTURE,
 		.side = *side,
+		.users = users,
 	};
 
 	return fd_send(c->source.fd, &request, sizeof(request), NULL, 0);

@@ -46,8 +46,11 @@ struct connector {
 /* connector_set_tools - the netns child gets copies. Returns 0 or -errno. */
 int connector_set_tools(struct connector *c, const struct shunt_tools *tools);
 
-/* connector_capture - ask the netns child for a capture; `captured` tells. 0 or -errno. */
-int connector_capture(struct connector *c, const struct shunt_side *side);
+/*
+ * connector_capture - ask the netns child for a capture, as by shunt_capture();
+ * `captured` gets the result. 0 or -errno.
+ */
+int connector_capture(struct connector *c, const struct shunt_side *side, uint64_t users);
 
 /* connector_walker - ask for a walker of the container's sockets; `walker` gets it. 0 or -errno. */
 int connector_walker(struct connector *c);

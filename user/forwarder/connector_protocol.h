@@ -25,7 +25,7 @@ enum connector_type {
 #define CONNECTOR_BATCH 32
 
 /* How many descriptors TOOLS has. */
-#define CONNECTOR_TOOLS_FDS 2
+#define CONNECTOR_TOOLS_FDS 3
 
 struct connector_request {
 	uint8_t type;
@@ -33,6 +33,7 @@ struct connector_request {
 	uint8_t udp;	    /* SOCKETS: 0 or 1 */
 	struct addr target; /* SOCKETS, GAUGE: where they will be connected to; AF_INET or AF_INET6 */
 	struct shunt_side side; /* CAPTURE */
+	uint64_t users;		/* CAPTURE: whose sockets are not captured */
 };
 
 /*

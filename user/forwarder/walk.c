@@ -38,7 +38,7 @@ static void later(struct walks *w, long ms)
 	timer_set(&w->timer, ms);
 }
 
-static void want_walker(struct walks *w)
+void walk_want_walker(struct walks *w)
 {
 	if (!w->requested)
 		w->requested = connector_walker(&forwarder_of(w->capturer)->connector) == 0;
@@ -60,10 +60,10 @@ static void go(struct walks *w)
 		return;
 	now = timer_now();
 	if (w->source.fd < 0)
-		want_walker(w); /* it was killed, or could not be started */
+		walk_want_walker(w); /* it was killed, or could not be started */
 	else if (now < w->next)
 		timer_set(&w->timer, (long)(w->next - now));
-	else if (walker_ask(w->source.fd) < 0)
+	else if (walker_ask(w->source.fd, WALKER_SOCKETS) < 0)
 		later(w, AGAIN_MS);
 	else
 		began(w);
@@ -78,6 +78,7 @@ static void on_timer(struct loop_source *source, uint32_t events)
 	w->wanted |= w->look;
 	w->look = false;
 	go(w);
+	rings_go(w);
 }
 
 static void lost(struct walks *w)
@@ -87,6 +88,7 @@ static void lost(struct walks *w)
 	loop_del(&w->source);
 	w->busy = false;
 	w->wanted = true;
+	rings_lost(w);
 	if (w == &c->here) {
 		/* as for every other process of ours: nobody could wake a sender */
 		log_error("the process that walks over the host's sockets is gone");
@@ -97,20 +99,10 @@ static void lost(struct walks *w)
 	later(w, AGAIN_MS);
 }
 
-static void on_answer(struct loop_source *source, uint32_t events)
+static void walked(struct walks *w, int ms)
 {
-	struct walks *w = (void *)((char *)source - offsetof(struct walks, source));
 	long pause = WALK_MS;
-	int ms = 0, r;
 
-	r = walker_answer(source->fd, &ms);
-	if (r == -EAGAIN)
-		return;
-	/* of the container's walker: COMMAND may be what speaks here */
-	if (r < 0 || !w->busy) {
-		lost(w);
-		return;
-	}
 	w->busy = false;
 	if (ms < 0) {
 		log_debug("a walk over all sockets has failed: %s", errno_text(ms));
@@ -123,6 +115,23 @@ static void on_answer(struct loop_source *source, uint32_t events)
 	w->look = false;
 	w->next = timer_now() + (uint64_t)pause;
 	go(w);
+}
+
+static void on_answer(struct loop_source *source, uint32_t events)
+{
+	struct walks *w = (void *)((char *)source - offsetof(struct walks, source));
+	struct walker_answer answer;
+	int r = walker_answer(source->fd, &answer);
+
+	if (r == -EAGAIN)
+		return;
+	/* of the container's walker: COMMAND may be what speaks here */
+	if (r < 0 || !(answer.what == WALKER_RINGS ? w->rings.is_busy : w->busy))
+		lost(w);
+	else if (answer.what == WALKER_RINGS)
+		rings_answered(w, &answer);
+	else
+		walked(w, answer.result);
 }
 
 static int use_walker(struct walks *w, int fd)
@@ -144,7 +153,7 @@ int walk_start(struct capturer *c)
 void walk_start_there(struct capturer *c)
 {
 	if (!forwarder_of(c)->connector.make && c->there.source.fd < 0)
-		want_walker(&c->there);
+		walk_want_walker(&c->there);
 }
 
 void walk_adopt(struct capturer *c, int fd)
@@ -162,6 +171,7 @@ void walk_adopt(struct capturer *c, int fd)
 		return;
 	}
 	go(w);
+	rings_go(w);
 }
 
 static const char *text_of(enum shunt_ask what)
@@ -243,9 +253,12 @@ void walk_end_bulk(struct captive *captive)
 
 static int walks_init(struct walks *w, struct capturer *c, struct loop *loop)
 {
+	int r;
+
 	w->capturer = c;
 	w->source.fd = -1;
-	return timer_add(loop, &w->timer, on_timer);
+	r = rings_init(w, loop);
+	return r < 0 ? r : timer_add(loop, &w->timer, on_timer);
 }
 
 int walk_init(struct capturer *c, struct loop *loop)
@@ -257,6 +270,8 @@ int walk_init(struct capturer *c, struct loop *loop)
 
 void walk_done(struct capturer *c)
 {
+	rings_done(&c->here);
+	rings_done(&c->there);
 	timer_done(&c->here.timer);
 	timer_done(&c->there.timer);
 	loop_del(&c->here.source);

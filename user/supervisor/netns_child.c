@@ -93,7 +93,7 @@ static int capture(int to, const struct shunt_tools *tools,
 {
 	struct connector_reply reply = {
 		.type = CONNECTOR_CAPTURE,
-		.result = shunt_capture(tools, &request->side, 0),
+		.result = shunt_capture(tools, &request->side, request->users),
 		.flow = request->side.id,
 	};
 
@@ -174,6 +174,8 @@ static int serve(struct netns_child *c, const struct connector_request *request,
 		fd_close(c->tools.walk_fd);
 		c->tools.capture_fd = TAKE_FD(fds[0]);
 		c->tools.walk_fd = TAKE_FD(fds[1]);
+		fd_close(c->tools.rings_fd);
+		c->tools.rings_fd = TAKE_FD(fds[2]);
 	}
 	return 0;
 }
@@ -183,7 +185,7 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 	struct netns_child *c =
 		(void *)((char *)source - offsetof(struct netns_child, forwarder));
 	struct connector_request request;
-	int fds[CONNECTOR_TOOLS_FDS] = { -1, -1 }, r;
+	int fds[CONNECTOR_TOOLS_FDS] = { -1, -1, -1 }, r;
 	char data[sizeof(request)];
 	size_t n = 0;
 	ssize_t len;
@@ -194,8 +196,8 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 	r = len < 0 ? (int)len : connector_request_decode(data, (size_t)len, n, &request);
 	if (r >= 0 && serve(c, &request, fds) == -EAGAIN)
 		r = -ETIMEDOUT;
-	fd_close(fds[0]);
-	fd_close(fds[1]);
+	for (size_t i = 0; i < CONNECTOR_TOOLS_FDS; i++)
+		fd_close(fds[i]);
 	if (r >= 0)
 		return;
 	/* at end of file the forwarder is gone; the supervisor decides what follows */
@@ -291,7 +293,8 @@ static void run(struct netns_child *c, const struct netns_request *request)
 		fd_close_all_but((int[]){ STDERR_FILENO, c->control.fd,
 					  c->forwarder.fd, c->loop.epoll_fd,
 					  c->command.sigchld.fd, c->tools.capture_fd,
-					  c->tools.walk_fd, c->walker_pidfd, log_fd() }, 9);
+					  c->tools.walk_fd, c->tools.rings_fd, c->walker_pidfd,
+					  log_fd() }, 10);
 }
 
 static void on_control(struct loop_source *source, uint32_t events)
