@@ -250,24 +250,35 @@ static int walker_at_work(void)
 	return far;
 }
 
+static void answer_with(int far, const void *data, size_t len)
+{
+	assert_int_equal(send(far, data, len, 0), len);
+	turn();
+}
+
 static void an_answer_of_the_walker_that_is_out_of_range_ends_it(void **state)
 {
-	static const int32_t bad[] = { WALKER_MS_MAX + 1, INT32_MAX, -ERRNO_MAX - 1, INT32_MIN };
+	static const struct walker_answer bad[] = {
+		{ .result = WALKER_MS_MAX + 1 }, { .result = INT32_MAX },
+		{ .result = -ERRNO_MAX - 1 }, { .result = INT32_MIN },
+		{ .what = WALKER_RINGS + 1 }, { .what = 255 },
+		/* of a task that is known, and not under way */
+		{ .what = WALKER_RINGS },
+	};
+	const char zeros[sizeof(*bad) + 4] = { 0 };
 	int far;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		far = walker_at_work();
-		assert_int_equal(send(far, &bad[i], sizeof(bad[i]), 0), sizeof(bad[i]));
-		turn();
+		answer_with(far, &bad[i], sizeof(bad[i]));
 		assert_true(is_closed(far));
 		assert_int_equal(f.capturer.there.source.fd, -1);
 		close(far);
 	}
-	for (size_t len = 1; len <= 8; len++) {
+	for (size_t len = 1; len <= sizeof(zeros); len++) {
 		far = walker_at_work();
-		assert_int_equal(send(far, "\0\0\0\0\0\0\0", len, 0), len);
-		turn();
-		assert_int_equal(is_closed(far), len != sizeof(int32_t));
+		answer_with(far, zeros, len);
+		assert_int_equal(is_closed(far), len != sizeof(*bad));
 		close(far);
 		turn();
 	}
@@ -275,14 +286,12 @@ static void an_answer_of_the_walker_that_is_out_of_range_ends_it(void **state)
 
 static void an_answer_of_the_walker_that_was_not_asked_for_ends_it(void **state)
 {
+	const struct walker_answer answer = { .result = 1 };
 	int far = walker_at_work();
-	int32_t ms = 1;
 
-	assert_int_equal(send(far, &ms, sizeof(ms), 0), sizeof(ms));
-	turn();
+	answer_with(far, &answer, sizeof(answer));
 	assert_false(is_closed(far));
-	assert_int_equal(send(far, &ms, sizeof(ms), 0), sizeof(ms));
-	turn();
+	answer_with(far, &answer, sizeof(answer));
 	assert_true(is_closed(far));
 	close(far);
 }
