@@ -78,6 +78,7 @@ static void test_long_writes(void **state)
 	assert_null(payoff_relayed(&p, 202 * MIB, 201 * MIB, true, false));
 	assert_non_null(strstr(payoff_relayed(&p, 203 * (uint64_t)MIB, 201 * MIB, true, false),
 			       "writes much at once"));
+	assert_false(p.is_chance);
 }
 
 static void test_small_share(void **state)
@@ -90,6 +91,10 @@ static void test_small_share(void **state)
 	assert_null(payoff_relayed(&p, 3231 * (uint64_t)MIB, 400 * MIB, false, false));
 	assert_non_null(strstr(payoff_relayed(&p, 3232 * (uint64_t)MIB, 400 * MIB, false, false),
 			       "nearly all of its bytes are relayed"));
+	/* it may have been bad luck, and is tried again */
+	assert_true(p.is_chance);
+	payoff_begin(&p, 3232 * (uint64_t)MIB, 400 * MIB);
+	assert_false(p.is_chance);
 }
 
 static void test_counts_from_the_capture(void **state)

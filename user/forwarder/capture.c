@@ -129,6 +129,7 @@ static void settle(struct captive *captive, int result)
 		LIST_REMOVE(captive, awaiting);
 	captive->is_awaited = false;
 	captive->was_captured |= result == SHUNT_CAPTURED;
+	captive->is_released &= result != SHUNT_CAPTURED;
 	if (result == SHUNT_UNREAD || result == SHUNT_CORKED)
 		try_later(captive, result == SHUNT_CORKED);
 	else if (result != SHUNT_CAPTURED)
@@ -176,7 +177,7 @@ static void capture(struct captive *captive, uint64_t users)
 	struct flow *flow = captive->flow;
 	int r;
 
-	if (!captive->was_captured)
+	if (!captive->was_captured || captive->is_released)
 		captive->shorten_at = flow->bytes + CAPTIVE_SHORTEN_AFTER;
 	LIST_INSERT_HEAD(&c->awaited, captive, awaiting);
 	captive->is_awaited = true;

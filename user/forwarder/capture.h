@@ -31,7 +31,7 @@ struct captive {
 	bool is_awaited;	 /* its capture is under way: in capturer->awaited */
 	bool is_suspended;	 /* plain TCP, and to be captured (again) when it has sent more */
 	bool was_captured;	 /* once */
-	bool is_released;	 /* plain TCP for good: the shunt does not pay for it */
+	bool is_released;	 /* plain TCP, the shunt does not pay for it; for good unless suspended */
 	bool is_watched;
 	bool was_watched;	 /* once: something may have been redirected */
 	bool is_short;		 /* its own queue: it was asked for */

@@ -28,6 +28,7 @@ void payoff_begin(struct payoff *p, uint64_t relayed, uint64_t redirected)
 {
 	p->relayed = p->row_began = relayed;
 	p->redirected = p->last_redirected = redirected;
+	p->is_chance = false;
 }
 
 const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick)
@@ -60,13 +61,16 @@ const char *payoff_relayed(struct payoff *p, uint64_t relayed, uint64_t redirect
 {
 	uint64_t by_relay = relayed - p->relayed, direct = redirected - p->redirected;
 
+	p->is_chance = false;
 	if (in_a_row(p, relayed, redirected) >= CORKED_BYTES && is_corked)
 		return "it corks, and so does not get into step";
 	if (by_relay + direct < (writes_long ? WINDOW : LARGE_WINDOW))
 		return NULL;
+	p->is_chance = !writes_long;
 	if (writes_long ? direct < by_relay : direct < by_relay / SMALL_SHARE)
 		return writes_long ? "it writes much at once, and most bytes are relayed" :
 				     "nearly all of its bytes are relayed";
+	p->is_chance = false;
 	p->relayed = relayed;
 	p->redirected = redirected;
 	return NULL;

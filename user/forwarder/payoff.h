@@ -24,6 +24,7 @@ struct payoff {
 	uint64_t relayed, redirected; /* when the current window began */
 	uint64_t last_redirected, row_began;
 	uint8_t floods, stalls;
+	bool is_chance; /* of what was returned last: with luck it pays next time */
 };
 
 /* What the tick found in the target's queue. */
@@ -49,7 +50,9 @@ void payoff_begin(struct payoff *p, uint64_t relayed, uint64_t redirected);
  * one after them.
  * payoff_relayed - after bytes were relayed: @relayed and @redirected count
  * from the beginning of the connection.
- * Both return why the sender should go back to splice, or NULL.
+ * Both return why the sender should go back to splice, or NULL. Of bulk that never
+ * got into step @p->is_chance is set: with several senders and few CPUs it depends on
+ * who runs when, and the same sender may get into step at once when it is captured again.
  */
 const char *payoff_tick(struct payoff *p, const struct payoff_tick *tick);
 const char *payoff_relayed(struct payoff *p, uint64_t relayed, uint64_t redirected,

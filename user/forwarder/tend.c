@@ -36,7 +36,10 @@ void capture_release(struct captive *captive, const char *why)
 	walk_end_bulk(captive);
 	shunt_evict(s, captive->side);
 	captive->is_released = true;
-	captive->is_suspended = false;
+	captive->is_suspended = captive->payoff.is_chance;
+	/* half of its bytes at most go where they do not pay, less and less often */
+	captive->next_bytes = 2 * captive->flow->bytes;
+	captive->next_reads = UINT32_MAX;
 }
 
 void captive_tend(struct captive *captive)
