@@ -92,6 +92,8 @@ static const struct {
 	{ SCMP_SYS(statx), S }, { SCMP_SYS(fstatfs), S }, { SCMP_SYS(lseek), S },
 	{ SCMP_SYS(readlink), S }, { SCMP_SYS(readlinkat), S }, { SCMP_SYS(getdents64), S },
 	{ SCMP_SYS(unlink), S }, { SCMP_SYS(unlinkat), S }, { SCMP_SYS(fchmod), S },
+	{ SCMP_SYS(rename), S }, { SCMP_SYS(renameat), S }, { SCMP_SYS(renameat2), S },
+	{ SCMP_SYS(rmdir), S }, { SCMP_SYS(pread64), S },
 	{ SCMP_SYS(umask), S }, { SCMP_SYS(sysinfo), S }, { SCMP_SYS(uname), S },
 };
 
