@@ -129,14 +129,21 @@ static int start_walker(struct netns_child *c)
 	return c->walker_pidfd < 0 ? -1 : w.fd;
 }
 
+/* COMMAND is not started: its stdin and stdout are open here, and it will be PID 2. */
+static bool is_command_due(const struct netns_child *c)
+{
+	return c->command.argv && c->command.pid <= 0;
+}
+
 /*
  * A new one when the one before is gone: a command may kill all that it sees. Never two, or
- * whoever has taken over the forwarder could start processes without end.
+ * whoever has taken over the forwarder could start processes without end. None before
+ * COMMAND, whose PID it would have, and whose pipes it would keep: it is asked for again.
  */
 static int supply_walker(struct netns_child *c)
 {
 	struct connector_reply reply = { .type = CONNECTOR_WALKER };
-	int fd = is_walker_alive(c) ? -1 : start_walker(c);
+	int fd = is_command_due(c) || is_walker_alive(c) ? -1 : start_walker(c);
 	int r = fd_send(c->forwarder.fd, &reply, sizeof(reply), &fd, fd >= 0);
 
 	fd_close(fd);
