@@ -96,7 +96,7 @@ static void accept_reply(struct connector *c, const struct connector_reply *repl
 static void on_reply(struct loop_source *source, uint32_t events)
 {
 	struct connector *c = (struct connector *)source;
-	struct connector_reply reply;
+	struct connector_reply reply = { 0 };
 	char data[sizeof(reply)];
 	int fds[CONNECTOR_BATCH] = { -1 };
 	size_t n = 0;
