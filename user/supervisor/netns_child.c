@@ -191,7 +191,7 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 {
 	struct netns_child *c =
 		(void *)((char *)source - offsetof(struct netns_child, forwarder));
-	struct connector_request request;
+	struct connector_request request = { 0 };
 	int fds[CONNECTOR_TOOLS_FDS] = { -1, -1, -1 }, r;
 	char data[sizeof(request)];
 	size_t n = 0;

@@ -31,7 +31,7 @@ static int listen_control(const char *path)
 
 	if (!path || strlen(path) >= sizeof(sa.sun_path))
 		die("--socket: no path, or it is too long");
-	strcpy(sa.sun_path, path);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 8) < 0)
 		die_errno("%s", path);
 	return fd;
@@ -103,7 +103,8 @@ static int next_connection(int listener)
 static bool serve(const struct options *o, int *fd)
 {
 	static char line[8192 + 1], kind[16];
-	int channel = *fd, passed, at;
+	static int at; /* "again" says the same as before */
+	int channel = *fd, passed;
 
 	if (!read_request(*fd))
 		return false;
@@ -114,7 +115,7 @@ static bool serve(const struct options *o, int *fd)
 			drip(*fd, line + at);
 			return false;
 		}
-		strcat(line, "\n");
+		memcpy(line + strlen(line), "\n", 2);
 	}
 	passed = open_passed(o, kind, &channel);
 	fd_send(*fd, line + at, strlen(line + at), &passed, passed >= 0);
