@@ -14,7 +14,8 @@ enum filter_process {
 /*
  * filter_enter - from now on the process makes those calls with those arguments
  * that its list has. Any other ends it with SIGSYS's exit status, 128 + 31, and
- * one log line that names the call. @name: the process in that line; static.
+ * one log line that names the call; or with the signal itself, and no line, where
+ * the signal is blocked. @name: the process in that line; static.
  * @bpf_commands: the commands of bpf(2) that it keeps, ended by -1; NULL: none.
  *
  * Needs no_new_privs. Does nothing under a sanitizer, whose own calls are many.

@@ -16,8 +16,8 @@ enum isolation_root {
  * namespace that maps no user gives the right to do so, where the kernel lets
  * users make one. Call it while the process has one thread and all its files.
  *
- * Returns ROOT_EMPTY, or ROOT_HOST when the kernel refused, and nothing
- * changed.
+ * Returns ROOT_EMPTY, or ROOT_HOST when the kernel refused: the root is what it
+ * was then, perhaps in namespaces of its own.
  */
 enum isolation_root isolation_empty_root(void);
 
