@@ -82,6 +82,7 @@ int alone_open(const struct alone *alone, struct error *err)
 	int r;
 
 	forwarder.connector.make = alone->make;
+	forwarder.only_port = alone->udp ? 0 : alone->target_port;
 	r = forwarder_init(&forwarder, -1);
 	if (r >= 0)
 		r = watch_signals();

@@ -221,12 +221,12 @@ static void on_timer(struct loop_source *source, uint32_t events)
 }
 
 /* Before the first byte of a client. */
-static int isolate(bool is_alone, bool redirects)
+static int isolate(bool is_alone, bool redirects, uint16_t tcp_port)
 {
 	return isolation_enter(&(struct isolation){
 		.process = is_alone ? FILTER_PROXY : FILTER_FORWARDER,
 		.name = is_alone ? "docker-proxy" : "forwarder",
-		.bpf_commands = redirects ? shunt_bpf_commands() : NULL,
+		.bpf_commands = redirects ? shunt_bpf_commands() : NULL, .tcp_port = tcp_port,
 	});
 }
 
@@ -254,7 +254,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		if (r < 0)
 			return r;
 	}
-	return isolate(f->connector.make, f->choice.shunt || f->choice.sockmap);
+	return isolate(f->connector.make, f->choice.shunt || f->choice.sockmap, f->only_port);
 }
 
 static bool is_of_family(const struct pair *pair, const void *family)

@@ -6,8 +6,10 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "isolation/identity.h"
+#include "isolation/landlock.h"
 #include "isolation/root.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -17,16 +19,25 @@
 #endif
 
 /* Before the files are gone: the first gmtime(3), of a log line, opens that of the time zone. */
-static enum isolation_root empty_root(void)
+static bool empty_root(void)
 {
 	tzset();
-	return NEEDS_PROC ? ROOT_HOST : isolation_empty_root();
+	return isolation_empty_root();
+}
+
+static void confine(const struct isolation *isolation, bool has_root)
+{
+	int r = isolation_landlock(isolation->tcp_port);
+
+	if (r < 0 && has_root)
+		log_debug("%s: it could open files: the kernel neither lets its root directory be "
+			  "empty nor has Landlock: %s", isolation->name, errno_text(r));
 }
 
 int isolation_enter(const struct isolation *isolation)
 {
 	static bool was_here; /* this process, or the one that it is a fork of */
-	enum isolation_root root = was_here ? ROOT_EMPTY : empty_root();
+	bool has_root = NEEDS_PROC || (!was_here && !empty_root());
 	int r;
 
 	r = identity_drop(isolation->capabilities);
@@ -34,11 +45,8 @@ int isolation_enter(const struct isolation *isolation)
 		return r;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	if (root == ROOT_HOST && !NEEDS_PROC)
-		root = isolation_landlock();
-	if (root == ROOT_HOST && !NEEDS_PROC)
-		log_debug("%s: the kernel neither lets its root directory be empty nor has Landlock",
-			  isolation->name);
+	if (!was_here && !NEEDS_PROC)
+		confine(isolation, has_root);
 	was_here = true;
 	return filter_enter(isolation->process, isolation->name, isolation->bpf_commands);
 }

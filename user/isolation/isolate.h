@@ -15,16 +15,17 @@ struct isolation {
 	const char *name;	 /* in log lines; static */
 	uint64_t capabilities;	 /* kept, bits by number */
 	const int *bpf_commands; /* kept, ended by -1; NULL: none */
+	uint16_t tcp_port;	 /* the only one to connect to; 0: any */
 };
 
 /*
  * isolation_enter - after isolation_hide(), all files open, in one thread. In
  * this order, since each step needs what the next one takes: namespaces and an
  * empty root (root.h), ids and capabilities (identity.h), no_new_privs,
- * Landlock where the root could not be emptied, the filter (filter.h). Where
- * the kernel refuses an empty root or other ids, the process keeps what it has
- * of them. A fork of a process that was here before (a walker of the netns
- * child's) inherits the first step. Returns 0, or -errno when one of the other
+ * Landlock (landlock.h), the filter (filter.h). Where the kernel refuses an
+ * empty root or other ids, or has no Landlock, the process keeps what it has of
+ * them. A fork of a process that was here before (a walker of the netns
+ * child's) inherits the first step and Landlock. Returns 0, or -errno when one of the other
  * steps failed.
  */
 int isolation_enter(const struct isolation *isolation);

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "isolation/root.h"
 
-#include <errno.h>
-#include <linux/landlock.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "base/fd.h"
 
 /* Directories that a host has; the tmpfs covers one of them in our namespace only. */
 static const char *const mount_points[] = { "/tmp", "/proc", "/dev", "/usr" };
@@ -48,25 +43,9 @@ static bool pivot(void)
 	       chdir("/") == 0;
 }
 
-enum isolation_root isolation_empty_root(void)
+bool isolation_empty_root(void)
 {
 	if (!unshare_some(0) && !unshare_some(CLONE_NEWUSER))
-		return ROOT_HOST;
-	return enter_tmpfs() && pivot() ? ROOT_EMPTY : ROOT_HOST;
-}
-
-enum isolation_root isolation_landlock(void)
-{
-	/* all rights of the first version, which later ones add to */
-	const struct landlock_ruleset_attr all = {
-		.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_SYM * 2 - 1,
-	};
-	int fd = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof(all.handled_access_fs), 0);
-	bool done;
-
-	if (fd < 0)
-		return ROOT_HOST;
-	done = syscall(SYS_landlock_restrict_self, fd, 0) == 0;
-	fd_close(fd);
-	return done ? ROOT_LANDLOCK : ROOT_HOST;
+		return false;
+	return enter_tmpfs() && pivot();
 }
