@@ -171,7 +171,9 @@ static bool container_is_local;
 
 static int make_socket(bool udp, sa_family_t family)
 {
-	return udp ? netns_udp_socket(family) : netns_socket(family, container_is_local);
+	/* this is the host's namespace, and the kernel's autotuning may be for a container far away */
+	return udp ? netns_udp_socket(family) :
+		     netns_socket(family, container_is_local, container_is_local);
 }
 
 static int start(const char *argv0, struct proxy *p, int status_fd, struct error *err)

@@ -168,7 +168,7 @@ bool netns_has_address(const struct addr *a)
 	return fd >= 0 && bind(fd, (struct sockaddr *)&ss, len) == 0;
 }
 
-int netns_socket(int family, bool local)
+int netns_socket(int family, bool local, bool bounded)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -179,10 +179,10 @@ int netns_socket(int family, bool local)
 	if (fd < 0)
 		return -errno;
 	r = tcp_set_options(fd);
-	if (local) {
+	if (local)
 		tcp_no_pacing(fd);
+	if (bounded)
 		tcp_bound_buffers(fd);
-	}
 	return r < 0 ? r : TAKE_FD(fd);
 }
 

@@ -68,9 +68,11 @@ bool netns_has_address(const struct addr *a);
 /*
  * netns_socket - a TCP socket made here, to be connected elsewhere:
  * non-blocking, TCP_NODELAY, keepalive of 15 s; @local: the peer lives in this
- * namespace. Returns it or -errno.
+ * namespace, and nothing needs pacing; @bounded: tcp_bound_buffers(), where the
+ * namespace is a container's, whose net.ipv4.tcp_[rw]mem would decide else how
+ * much of the host's memory a connection may hold. Returns it or -errno.
  */
-int netns_socket(int family, bool local);
+int netns_socket(int family, bool local, bool bounded);
 
 /* netns_udp_socket - the same for UDP, with the options of base/udp.h. */
 int netns_udp_socket(int family);

@@ -58,7 +58,7 @@ static int make_sockets(const struct connector_request *request, int *fds, size_
 
 	while (n < request->count && n < CONNECTOR_BATCH) {
 		fd = request->udp ? netns_udp_socket(request->target.family) :
-				    netns_socket(request->target.family, local);
+				    netns_socket(request->target.family, local, true);
 		if (fd < 0)
 			break;
 		fds[n++] = fd;
