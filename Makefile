@@ -53,10 +53,10 @@ WAYS := $(if $(WAYS_OBJS),$(O)/tests/ways)
 ASKER := $(if $(ASKER_OBJS),$(O)/tests/asker)
 TESTS := $(UNIT) $(KERNEL) $(BPF_TESTS) $(FUZZ) $(sort $(wildcard tests/check/*.sh tests/e2e/*.sh tests/e2e/*.bats))
 # What check-kernels runs, whatever is there of it: a guest without KVM is slow.
-KERNEL_TESTS := $(KERNEL) $(BPF_TESTS) $(sort $(wildcard $(patsubst %,tests/e2e/%.bats,auto auto_shunt \
-	fionread \
-	doctor shunt_ends sockmap_ends) tests/kernels/tcp_*.sh \
-	tests/kernels/debian_*.bats)) tests/kernels/log.sh
+ISOLATION_TESTS := $(filter %/isolation_filter %/isolation_landlock,$(UNIT))
+KERNEL_TESTS := $(KERNEL) $(BPF_TESTS) $(ISOLATION_TESTS) $(sort $(wildcard $(patsubst \
+	%,tests/e2e/%.bats,auto auto_shunt doctor fionread isolation shunt_ends sockmap_ends) \
+	tests/kernels/tcp_*.sh tests/kernels/debian_*.bats)) tests/kernels/log.sh
 # A server's bytes are checked by NAME.bats, its rate is measured by rate/NAME.bash, where there are
 # such files; the summary names what could not be measured.
 SERVER_GROUPS := $(sort $(basename $(notdir $(wildcard tests/servers/*.bats tests/servers/rate/*.bash))))
@@ -184,7 +184,7 @@ run-ways: TESTS := tests/e2e/ways.sh
 run-ways: export MATRIX := whole
 run-ways: export TEST_TIMEOUT ?= 7200
 
-run-kernels: $(TWIN) $(ASKER) $(KERNEL) $(BPF_TESTS)
+run-kernels: $(TWIN) $(ASKER) $(KERNEL) $(BPF_TESTS) $(ISOLATION_TESTS)
 run-kernels: TESTS := $(KERNEL_TESTS)
 run-kernels: RUN := tests/kernels/all.sh
 run-kernels: export JOBS := $(JOBS)
