@@ -157,7 +157,10 @@ connected() {
 				peer_wait server
 				[ "$status" = 0 ]
 			done
-			proxies_stop
+			for pid in "${proxy_pids[@]}"; do
+				proxy_stop "$pid"
+				[ "$status" = 0 ]
+			done
 		done
 	done
 }

@@ -70,7 +70,7 @@ static const struct {
 	{ SCMP_SYS(exit), ALL }, { SCMP_SYS(exit_group), ALL },
 
 	/* its walker: the end of it, and all that it does first */
-	{ SCMP_SYS(wait4), F | N | S }, { SCMP_SYS(waitid), N | S },
+	{ SCMP_SYS(wait4), F | P | N | S }, { SCMP_SYS(waitid), N | S },
 	{ SCMP_SYS(pidfd_open), N },
 	{ SCMP_SYS(socketpair), N | S }, { SCMP_SYS(set_robust_list), N }, { SCMP_SYS(rseq), N },
 	{ SCMP_SYS(setpgid), N }, { SCMP_SYS(close_range), N | S }, { SCMP_SYS(dup3), N | S },
