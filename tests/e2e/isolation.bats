@@ -16,6 +16,8 @@ setup() {
 	rootlessport_setup
 	proxy=$OURS
 	proxy_pids=()
+	# what must become 0
+	ulimit -S -c "$(ulimit -H -c)"
 }
 teardown() {
 	proxies_stop
@@ -43,7 +45,7 @@ is() {
 # hidden PID - nobody dumps it, and it makes the system calls of its list
 hidden() {
 	[ -n "${SAN:-}" ] || is "filter of $1" "$(of "$1" Seccomp)" 2
-	is "core files of $1" "$(awk '/^Max core file size/ { print $5 }' "/proc/$1/limits")" 0
+	is "core files of $1" "$(awk '/^Max core file size/ { print $5, $6 }' "/proc/$1/limits")" "0 0"
 	is "no_new_privs of $1" "$(of "$1" NoNewPrivs)" 1
 }
 
@@ -79,7 +81,9 @@ own_id() {
 # attach DATAPATH - sets $supervisor, $forwarder, $netns
 attach() {
 	netns_make
+	wrap=(setpriv --groups 1,2)
 	portshunt_start attach --netns "$ns" --datapath "$1" --child-ip 127.0.0.1 -p 7000 --control "$dir/control"
+	wrap=()
 	published 7000
 	supervisor=$(supervisor_pid) forwarder=$(pid_of @forwarder) netns=$(pid_of @netns)
 }
