@@ -43,8 +43,8 @@ static void turn(struct bench *b, int by)
 	MUST(close(D(b)));
 
 	D(b) = (int)MUST(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	/* it also takes a port that somebody else has got meanwhile: SK_FORCE_REUSE */
 	set_option(D(b), IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
-	set_option(D(b), SOL_SOCKET, SO_REUSEADDR, 1);
 	set_queue_seq(D(b), TCP_SEND_QUEUE, sent + (unsigned int)by);
 	set_queue_seq(D(b), TCP_RECV_QUEUE, received);
 	set_option(D(b), IPPROTO_TCP, TCP_MAXSEG, SEGMENT);
