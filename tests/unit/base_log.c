@@ -2,6 +2,7 @@
 /* Log lines never wait for a reader, are counted when they are dropped, and those of others pass. */
 #include "base/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -143,6 +144,31 @@ static void test_json(void **state)
 	log_init(LOG_WARN, false);
 }
 
+static void say_and_check_errno(void)
+{
+	for (int i = 0; i < MUCH; i++) {
+		errno = EXDEV;
+		log_warn("a line");
+		if (errno != EXDEV)
+			_exit(1);
+	}
+}
+
+/* Who logs an error may look at errno afterwards, whether the line was written or dropped. */
+static void test_errno_stays(void **state)
+{
+	int fds[2];
+
+	for (int json = 0; json < 2; json++) {
+		log_init(LOG_WARN, json);
+		assert_int_equal(pipe(fds), 0);
+		in_process(fds[1], say_and_check_errno);
+		close(fds[0]);
+		close(fds[1]);
+	}
+	log_init(LOG_WARN, false);
+}
+
 static void test_file(void **state)
 {
 	char path[] = "/tmp/base_log.XXXXXX";
@@ -209,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_pipe),
 		cmocka_unit_test(test_stream_socket),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_errno_stays),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_relayed_lines_come_first),
 		cmocka_unit_test(test_flood),

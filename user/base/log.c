@@ -135,7 +135,6 @@ static bool put(const char *prefix, const char *text, size_t len)
 	/* any other error: nobody is left to read it */
 	done = write_parts(parts, 3) >= 0 || errno != EAGAIN;
 	sigprocmask(SIG_SETMASK, &was, NULL);
-	errno = 0;
 	return done;
 }
 
@@ -234,11 +233,13 @@ static void put_line(enum log_level level, const char *prefix, const char *fmt, 
 {
 	char text[2048];
 	const struct line line = { level, prefix, text };
+	int saved = errno; /* the caller may still need it */
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	make_printable(text);
 	log_relay();
 	put_or_drop(put_own, &line);
+	errno = saved;
 }
 
 void log_at(enum log_level level, const char *fmt, ...)
