@@ -139,6 +139,10 @@ closed_to() {
 	sealed "$netns" 1000 # CAP_NET_ADMIN
 	hidden "$supervisor"
 	is "capabilities of the supervisor" "$(capabilities "$supervisor")" "1422 1422 0"
+	# what they log goes to the supervisor, by a pipe: they have no terminal to type into
+	for pid in "$forwarder" "$netns"; do
+		[[ $(readlink "/proc/$pid/fd/2") == pipe:* ]]
+	done
 	transferred
 }
 

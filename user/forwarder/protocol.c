@@ -6,21 +6,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/message.h"
 #include "datapath/datapath.h"
-
-/* A bool that came from elsewhere: to read any byte but these two as one is undefined. */
-static bool is_bool(const bool *b)
-{
-	uint8_t byte;
-
-	memcpy(&byte, b, sizeof(byte));
-	return byte <= 1;
-}
-
-static bool is_addr(const struct addr *a)
-{
-	return a->family == AF_UNSPEC || a->family == AF_INET || a->family == AF_INET6;
-}
 
 /* The container's addresses: each of its own family, or none. */
 static bool is_target(const struct addr *target4, const struct addr *target6)
@@ -36,7 +23,7 @@ static bool is_range(uint16_t first, uint32_t count)
 
 static bool is_spec(const struct port_spec *s)
 {
-	return is_addr(&s->host_addr) && is_range(s->container_port, s->count) &&
+	return message_is_addr(&s->host_addr) && is_range(s->container_port, s->count) &&
 	       (!s->host_port || is_range(s->host_port, s->count)) && s->protos &&
 	       !(s->protos & ~(unsigned int)(PROTO_TCP | PROTO_UDP));
 }
@@ -51,7 +38,7 @@ static bool is_limits(const struct limits *l)
 
 static bool is_session(const struct forwarder_session *s)
 {
-	return s->rule && s->container_port && is_bool(&s->is_replied);
+	return s->rule && s->container_port && message_is_bool(&s->is_replied);
 }
 
 static bool is_request(const struct forwarder_request *r)
@@ -59,27 +46,27 @@ static bool is_request(const struct forwarder_request *r)
 	switch (r->type) {
 	case FORWARDER_SETUP:
 		return r->setup.datapath <= DATAPATH_SHUNT && r->setup.log_level <= LOG_DEBUG &&
-		       is_bool(&r->setup.log_json) && is_limits(&r->setup.all) &&
+		       message_is_bool(&r->setup.log_json) && is_limits(&r->setup.all) &&
 		       is_limits(&r->setup.each);
 	case FORWARDER_LISTEN:
-		return r->listen.rule && is_bool(&r->listen.udp) && is_spec(&r->listen.spec) &&
+		return r->listen.rule && message_is_bool(&r->listen.udp) && is_spec(&r->listen.spec) &&
 		       is_range(r->listen.container_port, r->listen.count);
 	case FORWARDER_START:
 		return is_target(&r->start.target4, &r->start.target6) &&
-		       is_bool(&r->start.is_paused);
+		       message_is_bool(&r->start.is_paused);
 	case FORWARDER_OPEN:
 		return is_limits(&r->open.limits);
 	case FORWARDER_REMOVE:
-		return is_bool(&r->remove.drain);
+		return message_is_bool(&r->remove.drain);
 	case FORWARDER_CONNECTIONS:
-		return is_bool(&r->connections.only);
+		return message_is_bool(&r->connections.only);
 	case FORWARDER_STOP:
-		return is_bool(&r->stop.drain);
+		return message_is_bool(&r->stop.drain);
 	case FORWARDER_SOCKETS:
-		return is_bool(&r->sockets.udp) &&
+		return message_is_bool(&r->sockets.udp) &&
 		       is_range(r->sockets.container_port, r->sockets.count);
 	case FORWARDER_PAUSE:
-		return is_bool(&r->pause);
+		return message_is_bool(&r->pause);
 	case FORWARDER_ADOPT:
 		return is_session(&r->adopt);
 	default:
@@ -127,7 +114,7 @@ static bool is_page_of_rules(const struct forwarder_reply *reply,
 		const struct forwarder_rule *rule = &reply->rules.list[i];
 
 		if (rule->id <= after || rule->id > expected->last_rule ||
-		    !is_bool(&rule->is_removed) || !is_spec(&rule->spec) ||
+		    !message_is_bool(&rule->is_removed) || !is_spec(&rule->spec) ||
 		    !is_limits(&rule->limits.limits))
 			return false;
 		after = rule->id;
@@ -150,8 +137,8 @@ static bool is_page_of_connections(const struct forwarder_reply *reply,
 		if (c->rule < rule || (c->rule == rule && c->id >= before) || !c->rule ||
 		    c->rule > expected->last_rule || (only && c->rule != rule))
 			return false;
-		if (!is_bool(&c->is_connecting) || !is_addr(&c->client) || !is_addr(&c->host) ||
-		    !is_addr(&c->container))
+		if (!message_is_bool(&c->is_connecting) || !message_is_addr(&c->client) ||
+		    !message_is_addr(&c->host) || !message_is_addr(&c->container))
 			return false;
 		rule = c->rule;
 		before = c->id;

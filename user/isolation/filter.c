@@ -183,14 +183,14 @@ static void release(void *p)
 	seccomp_release(*(scmp_filter_ctx *)p);
 }
 
-/* The call was not made; SIGSYS is blocked or ignored by nobody: the kernel forces it. */
+/* The kernel has not made the call. */
 static void on_violation(int signal, siginfo_t *info, void *context)
 {
 	char *name = seccomp_syscall_resolve_num_arch(info->si_arch, info->si_syscall);
 
-	log_error("%s: system call %s (%d) is not on its list: it ends; a fault of portshunt, or "
-		  "somebody took the process over", process_name, name ? name : "unknown",
-		  info->si_syscall);
+	log_error("%s: system call %s (%d) is not allowed: the process ends; this is a bug of "
+		  "portshunt, or an attack: please report it", process_name,
+		  name ? name : "unknown", info->si_syscall);
 	_exit(128 + SIGSYS);
 }
 

@@ -280,15 +280,22 @@ int supervisor_watch_helpers(struct supervisor *s, struct error *err)
 
 static void on_log(struct loop_source *source, uint32_t events)
 {
-	if (!log_relay())
-		loop_del(source);
+	if (log_relay())
+		return;
+	/* the last process that could write to it has ended */
+	log_relay_from(-1);
+	loop_del(source);
+	source->fd = fd_close(source->fd);
 }
 
 int supervisor_watch_log(struct supervisor *s, int fd)
 {
 	int r = watch(s, &s->log, fd, on_log);
 
-	log_relay_from(fd);
+	if (r < 0)
+		fd_close(fd);
+	else
+		log_relay_from(fd);
 	return r;
 }
 

@@ -177,7 +177,7 @@ static const char *default_tmpdir(struct supervisor *s, struct error *err)
 		return runtime;
 	if (access("/run", W_OK) == 0)
 		return "/run";
-	strcpy(s->tmpdir, "/tmp/portshunt-XXXXXX");
+	memcpy(s->tmpdir, TMPDIR_TEMPLATE, sizeof(TMPDIR_TEMPLATE));
 	if (mkdtemp(s->tmpdir))
 		return s->tmpdir;
 	error_errno(err, -errno, "cannot make a directory in /tmp for sockets and logs; give "

@@ -6,33 +6,20 @@
 #include <string.h>
 
 #include "base/log.h"
-
-/* A bool that came from elsewhere: to read any byte but these two as one is undefined. */
-static bool is_bool(const bool *b)
-{
-	uint8_t byte;
-
-	memcpy(&byte, b, sizeof(byte));
-	return byte <= 1;
-}
-
-static bool is_addr(const struct addr *a)
-{
-	return a->family == AF_UNSPEC || a->family == AF_INET || a->family == AF_INET6;
-}
+#include "base/message.h"
 
 int netns_request_check(const struct netns_request *request, size_t len, size_t n_fds)
 {
 	if (len != sizeof(*request) || request->type >= NETNS_REQUESTS ||
-	    request->log_level > LOG_DEBUG || !is_bool(&request->log_json))
+	    request->log_level > LOG_DEBUG || !message_is_bool(&request->log_json))
 		return -EBADMSG;
 	if (n_fds > (request->type == NETNS_ENTER))
 		return -EBADMSG;
-	if (request->type == NETNS_SETUP && !is_addr(&request->nameserver))
+	if (request->type == NETNS_SETUP && !message_is_addr(&request->nameserver))
 		return -EBADMSG;
 	if (request->type == NETNS_SIGNAL &&
 	    (request->signal.number < 1 || request->signal.number >= NSIG ||
-	     !is_bool(&request->signal.group)))
+	     !message_is_bool(&request->signal.group)))
 		return -EBADMSG;
 	return 0;
 }
@@ -40,7 +27,7 @@ int netns_request_check(const struct netns_request *request, size_t len, size_t 
 int netns_reply_check(const struct netns_reply *reply, size_t len)
 {
 	if (len != sizeof(*reply) || reply->error > 0 || reply->error < -ERRNO_MAX ||
-	    !memchr(reply->text, '\0', sizeof(reply->text)) || !is_addr(&reply->address) ||
+	    !memchr(reply->text, '\0', sizeof(reply->text)) || !message_is_addr(&reply->address) ||
 	    reply->status < 0 || reply->status > UINT8_MAX)
 		return -EBADMSG;
 	return 0;

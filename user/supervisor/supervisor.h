@@ -22,12 +22,15 @@
 /* Exit status when portshunt itself fails, as podman, docker and env(1). */
 #define EXIT_PORTSHUNT 125
 
+/* mkdtemp(3) fills in the rest */
+#define TMPDIR_TEMPLATE "/tmp/portshunt-XXXXXX"
+
 struct supervisor {
 	const struct config *config;
 	struct client forwarder, netns;
 	char netns_name[NETNS_NAME_MAX]; /* the container's */
 	struct slirp4netns slirp;
-	char tmpdir[sizeof("/tmp/portshunt-XXXXXX")]; /* made by helpers.c; "": there is none */
+	char tmpdir[sizeof(TMPDIR_TEMPLATE)]; /* made by helpers.c; "": there is none */
 	uint64_t blocked, ignored; /* the caller's signals, for COMMAND */
 	struct inherited inherited;
 	uint16_t *host_ports; /* the first of each of config->specs, as it is open */
