@@ -7,14 +7,25 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "forwarder/alone.h"
 #include "forwarder/forwarder.h"
 
 #define DEADLINE_MS 10000
+
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_SANITIZER true /* a sanitizer opens files, so there is no Landlock */
+#else
+#define HAS_SANITIZER false
+#endif
+
+static bool has_ports_there; /* asked here: the process itself may not ask any more */
 
 static struct forwarder f;
 static int failing; /* -errno instead of a socket */
@@ -136,14 +147,56 @@ static void clients_wait_until_there_are_sockets_again(void **state)
 	close(container);
 }
 
+/* Landlock has rules about ports since its version 4 (Linux 6.7). */
+static bool has_ports(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 4;
+}
+
+static int reach(const struct sockaddr_in *to)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int r = connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ? errno : 0;
+
+	close(fd);
+	return r;
+}
+
+/* In a process of its own, since nothing gives back what it gives up. */
+static void it_connects_to_the_port_of_its_container_alone(void **state)
+{
+	struct sockaddr_in to, other, at;
+	int fds[] = { listening(&to), listening(&other) }, status;
+	struct alone alone = { .datapath = DATAPATH_SPLICE, .make = make };
+	pid_t pid;
+
+	alone.target = (struct addr){ .family = AF_INET, .v4 = to.sin_addr };
+	alone.target_port = ntohs(to.sin_port);
+	alone.listen_fd = listening(&at);
+	failing = 0;
+	pid = fork();
+	if (pid == 0) {
+		if (alone_open(&alone, NULL) < 0)
+			_exit(1);
+		_exit(reach(&to) != 0 ? 2 : has_ports_there && reach(&other) != EACCES ? 3 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(fds[0]);
+	close(fds[1]);
+	close(alone.listen_fd);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_is_ready_and_no_more),
 		cmocka_unit_test(clients_wait_until_there_are_sockets_again),
+		cmocka_unit_test(it_connects_to_the_port_of_its_container_alone),
 	};
 
 	log_init(LOG_ERROR, false);
+	has_ports_there = !HAS_SANITIZER && has_ports();
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
