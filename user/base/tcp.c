@@ -89,6 +89,14 @@ int tcp_unsent(int fd)
 	return ioctl(fd, SIOCOUTQNSD, &n) < 0 ? 0 : n;
 }
 
+void tcp_settle(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+}
+
 int tcp_unacknowledged(int fd)
 {
 	int n = 0;

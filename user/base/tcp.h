@@ -40,6 +40,12 @@ void tcp_pace(int fd, const char *name);
 int tcp_unsent(int fd);
 int tcp_unacknowledged(int fd);
 
+/*
+ * tcp_settle - wait for the socket's lock (tcp_get_info() takes it): whoever was
+ * writing to it has finished, and what tcp_unsent() says then is really waiting.
+ */
+void tcp_settle(int fd);
+
 /* tcp_is_loopback - does this connection run over lo? Only there segments are so long. */
 bool tcp_is_loopback(int fd);
 

@@ -78,6 +78,10 @@ static enum payoff_queue flush(struct captive *captive, bool is_quiet)
 		return QUEUE_SENT;
 	if (captive->is_bulk && !is_quiet && tcp_unsent(fd) < tcp_unacknowledged(fd))
 		return QUEUE_BUSY;
+	/* a message on its way is in the queue for some microseconds, under the lock */
+	tcp_settle(fd);
+	if (tcp_unsent(fd) == 0)
+		return QUEUE_SENT;
 	tcp_flush(fd);
 	return tcp_unsent(fd) == 0 ? QUEUE_HELD : QUEUE_BUSY;
 }
