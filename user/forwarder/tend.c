@@ -30,6 +30,9 @@ void capture_release(struct captive *captive, const char *why)
 {
 	struct shunt *s = captive->capture->capturer->shunt;
 
+	/* the answer to its capture, which is still to come, begins the judgement anew */
+	if (captive->is_awaited)
+		return;
 	log_debug("released: the %s's socket: %s", captive_name(captive), why);
 	watch_stop(captive);
 	lengthen(captive);
