@@ -50,9 +50,14 @@ released_after() {
 }
 
 @test "a large file under TCP_CORK: not captured, or released" {
-	send sendfile-cork down 150000000 1
-	[ "$(total captured)" = 0 ]
+	local i
+	# on a busy machine all may have been sent before the capture was answered
+	for i in {1..10}; do
+		send sendfile-cork down 150000000 1
+		[ $(($(total fallback) + $(total released))) = 0 ] || break
+	done
 	[ $(($(total fallback) + $(total released))) = 1 ]
+	[ "$(total captured)" = $((i - 1)) ]
 	[ "$(total down_redirected)" -lt 75000000 ]
 }
 
