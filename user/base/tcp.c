@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,11 +14,11 @@
 #include "base/cleanup.h"
 
 #define KEEPALIVE_SECONDS 15
-#define BOUND_BYTES (1 << 20)
 #define SHORT_BYTES (128 << 10)
 #define NO_CLAMP (1 << 30) /* the largest window of TCP: RFC 7323, 2.3 */
 #define LOW_BYTES (256 << 10)
-#define LOOPBACK_MSS 32768
+#define LOOPBACK_MSS 10000 /* a jumbo frame has 9000 */
+#define SHORT_MSS 15000 /* with what the kernel adds, 16 KiB */
 
 static int set(int fd, int level, int option, int value)
 {
@@ -109,8 +110,31 @@ void tcp_flush(int fd)
 	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-void tcp_bound_buffers(int fd)
+bool tcp_bound_buffers(int fd, uint32_t bytes)
 {
-	set(fd, SOL_SOCKET, SO_SNDBUF, BOUND_BYTES);
-	set(fd, SOL_SOCKET, SO_RCVBUF, BOUND_BYTES);
+	int got = 0;
+	socklen_t len = sizeof(got);
+
+	set(fd, SOL_SOCKET, SO_SNDBUF, (int)bytes);
+	set(fd, SOL_SOCKET, SO_RCVBUF, (int)bytes);
+	return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len) == 0 && got / 2 >= (int)bytes;
+}
+
+void tcp_bound_unsent(int fd, uint32_t bytes)
+{
+	set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes ? (int)bytes : -1);
+}
+
+void tcp_short_segments(int fd)
+{
+	set(fd, IPPROTO_TCP, TCP_MAXSEG, SHORT_MSS);
+}
+
+uint32_t tcp_rtt(int fd)
+{
+	struct tcp_info info = { .tcpi_rtt = UINT32_MAX };
+	socklen_t len = sizeof(info);
+
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.tcpi_rtt;
 }

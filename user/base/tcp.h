@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * tcp_set_options - TCP_NODELAY and keepalive after 15 s, every 15 s, as
@@ -50,11 +51,23 @@ void tcp_settle(int fd);
 bool tcp_is_loopback(int fd);
 
 /*
- * tcp_bound_buffers - buffers of a fixed size for a connection that stays on
- * this machine: 1 MiB, which the kernel doubles, and cuts to twice
- * net.core.[rw]mem_max (socket(7)). They move as much as those that grow.
+ * tcp_bound_buffers - buffers of a fixed size, @bytes, which the kernel
+ * doubles, and cuts to twice net.core.[rw]mem_max (socket(7)). Returns whether
+ * the one for what is received has all of it.
  */
-void tcp_bound_buffers(int fd);
+bool tcp_bound_buffers(int fd, uint32_t bytes);
+
+/*
+ * tcp_bound_unsent - EPOLLOUT, and room for a write, only as long as less than
+ * @bytes are unsent; 0: no such bound (tcp(7), TCP_NOTSENT_LOWAT).
+ */
+void tcp_bound_unsent(int fd, uint32_t bytes);
+
+/* tcp_short_segments - 15000 bytes at most, the peer's, of a connection that is yet to be. */
+void tcp_short_segments(int fd);
+
+/* tcp_rtt - the round trip, in µs, of the handshake at least; UINT32_MAX: not known. */
+uint32_t tcp_rtt(int fd);
 
 /*
  * tcp_short_queue - from now on, at most some 64 KiB wait here to be read, and

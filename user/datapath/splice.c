@@ -12,7 +12,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "base/addr.h"
 #include "base/tcp.h"
 
 /* After so many bytes another flow gets its turn. */
@@ -32,6 +31,7 @@ struct residue {
 int splice_init(struct splice *s)
 {
 	*s = (struct splice){ .buffer = malloc(SPLICE_BUFFER) };
+	bounds_init(&s->bounds);
 	return s->buffer ? 0 : -ENOMEM;
 }
 
@@ -48,12 +48,14 @@ void flow_init(struct flow *f, int from, int to)
 		.to = to,
 		.writable = true,
 		.urgent_byte = -1,
+		.proven_at = UINT64_MAX,
 		.pipe = { -1, -1, false },
 	};
 }
 
 void flow_done(struct splice *s, struct flow *f)
 {
+	bounds_done(&s->bounds, f);
 	pipe_pool_drop(&s->pipes, &f->pipe);
 	free(f->residue);
 	f->residue = NULL;
@@ -199,30 +201,6 @@ static int write_or_keep(struct splice *s, struct flow *f, const char *data, siz
 	return keep_residue(f, data, len) < 0 ? keep_in_pipe(s, f, data, len) : 0;
 }
 
-static bool stays_here(int fd)
-{
-	struct sockaddr_storage own, peer;
-	socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
-	struct addr a, b;
-
-	return getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 &&
-	       getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
-	       addr_from_sockaddr(&own, &a, NULL) == 0 &&
-	       addr_from_sockaddr(&peer, &b, NULL) == 0 && addr_equal(&a, &b);
-}
-
-/*
- * A sender on this machine needs no window of tens of megabytes (tcp_rmem),
- * to which the kernel's autotuning goes at once when a queue is emptied this
- * fast: all of it would be accepted for a reader that has stopped. Senders
- * from afar keep the autotuning.
- */
-static void bound_queue(int fd)
-{
-	if (stays_here(fd))
-		tcp_bound_buffers(fd);
-}
-
 /* Each fill_*() returns the bytes read, 0 for "look again", or -errno. */
 static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 {
@@ -246,10 +224,8 @@ static ssize_t fill_by_copy(struct splice *s, struct flow *f)
 	}
 	f->bulk = n == SPLICE_BUFFER;
 	f->at_mark = f->bulk;
-	if (f->bulk && !f->was_bulk) {
-		f->was_bulk = true;
-		bound_queue(f->from);
-	}
+	if (f->bulk && !f->was_bulk)
+		bounds_bulk(&s->bounds, f);
 	/*
 	 * A short read emptied the queue, and whatever comes later is a new
 	 * edge; unless it was short of a mark, or the end is near.
@@ -311,6 +287,7 @@ static int pump(struct splice *s, struct flow *f)
 		r = flush(s, f);
 		if (r < 0)
 			return r;
+		bounds_wait(&s->bounds, f, r == 0);
 		if (r == 0) {
 			wait_low(f);
 			return FLOW_WAITS;
@@ -319,6 +296,8 @@ static int pump(struct splice *s, struct flow *f)
 			return FLOW_ENDED;
 		if (!f->readable)
 			return FLOW_WAITS;
+		if (f->bytes >= f->proven_at)
+			bounds_proven(&s->bounds, f);
 		if (moved >= PUMP_BUDGET)
 			return FLOW_MORE;
 		n = f->bulk ? fill_by_pipe(s, f) : fill_by_copy(s, f);

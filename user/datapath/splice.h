@@ -11,11 +11,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "datapath/bounds.h"
 #include "datapath/pipe_pool.h"
 
 /* Shared by every flow of a process. */
 struct splice {
 	struct pipe_pool pipes;
+	struct bounds bounds;
 	void *buffer; /* SPLICE_BUFFER bytes; empty between two calls */
 };
 
@@ -31,6 +33,10 @@ struct flow {
 	bool at_mark;	/* the last read may have stopped at a mark */
 	bool bulk;	/* the last read was large: splice the next one */
 	bool was_bulk;	/* at least once */
+	bool is_shared;	/* bounds.h */
+	bool is_bound;
+	bool is_waiting;
+	bool is_proven;
 	bool hangup;	/* EPOLLRDHUP: the end of file is there or near */
 	bool acks;	/* the sender's queue is short: it waits for each ACK */
 	bool waits_low;	/* for `to` to be nearly empty, not only writable */
@@ -40,6 +46,7 @@ struct flow {
 	struct pipe_pair pipe;
 	struct residue *residue; /* what did not fit after a copy; heap */
 	uint64_t bytes;	/* that were written to `to` */
+	uint64_t proven_at; /* so many show that its reader has not stopped early */
 	uint32_t reads; /* how often `from` had something */
 	__u64 *pending; /* the shunt's word for this flow; NULL: not on it */
 };

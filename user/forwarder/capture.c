@@ -130,6 +130,7 @@ static void settle(struct captive *captive, int result)
 	captive->is_awaited = false;
 	captive->was_captured |= result == SHUNT_CAPTURED;
 	captive->is_released &= result != SHUNT_CAPTURED;
+	flow_share_target(captive->flow, result == SHUNT_CAPTURED);
 	if (result == SHUNT_UNREAD || result == SHUNT_CORKED)
 		try_later(captive, result == SHUNT_CORKED);
 	else if (result != SHUNT_CAPTURED)
@@ -202,6 +203,7 @@ static void try(struct captive *captive)
 
 	*tried_of(captive->capture->pair, flow) = true;
 	captive->is_suspended = false;
+	flow_share_target(flow, true);
 	if (r >= 0 && flow->bytes >= (uint64_t)flow->reads * BULK_READ)
 		walk_ask_bulk(captive);
 	if (r < 0)
@@ -299,6 +301,7 @@ static void suspend(struct captive *captive)
 	rings_leave(captive);
 	watch_stop(captive);
 	shunt_evict(captive->capture->capturer->shunt, captive->side);
+	flow_share_target(captive->flow, false);
 	captive->is_suspended = true;
 }
 

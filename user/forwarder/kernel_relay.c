@@ -288,6 +288,8 @@ void kernel_relay_consider(struct pair *pair)
 		return;
 	}
 	relays->pairs[k->sockets.slot] = pair;
+	flow_share_target(&pair->up, true);
+	flow_share_target(&pair->down, true);
 	k->up = pair->client.relayed = true;
 	k->down = pair->container.relayed = k->sockets.has_container;
 	pair->client.wants_out = pair->container.wants_out = false;

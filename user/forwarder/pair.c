@@ -247,6 +247,7 @@ static int pair_connect(struct pair *pair, const struct sockaddr_storage *to,
 	struct loop *loop = &pair->forwarder->loop;
 	int r;
 
+	bounds_connect(&pair->forwarder->splice.bounds, pair->up.to);
 	if (connect(pair->up.to, (const struct sockaddr *)to, len) < 0 &&
 	    errno != EINPROGRESS)
 		return -errno;

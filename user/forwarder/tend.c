@@ -38,6 +38,7 @@ void capture_release(struct captive *captive, const char *why)
 	lengthen(captive);
 	walk_end_bulk(captive);
 	shunt_evict(s, captive->side);
+	flow_share_target(captive->flow, false);
 	captive->is_released = true;
 	captive->is_suspended = captive->payoff.is_chance;
 	/* half of its bytes at most go where they do not pay, less and less often */

@@ -21,6 +21,9 @@
 #include "base/tcp.h"
 #include "base/udp.h"
 
+/* Each way; the kernel doubles it. */
+#define BOUND_BYTES (1 << 20)
+
 #define TW_REUSE "/proc/sys/net/ipv4/tcp_tw_reuse"
 #define ACCEPT_DAD "/proc/sys/net/ipv6/conf/default/accept_dad"
 
@@ -182,7 +185,7 @@ int netns_socket(int family, bool local, bool bounded)
 	if (local)
 		tcp_no_pacing(fd);
 	if (bounded)
-		tcp_bound_buffers(fd);
+		tcp_bound_buffers(fd, BOUND_BYTES);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
