@@ -75,6 +75,7 @@ void config_init(struct config *c)
 		.exit_fd = -1,
 		.log_level = LOG_INFO,
 		.drain_timeout = 60,
+		.datapath = DATAPATH_AUTO,
 		.udp = { .timeout = 30, .timeout_stream = 180 },
 		.all_limits = LIMITS_DEFAULT,
 		.rule_limits = RULE_LIMITS_DEFAULT,
