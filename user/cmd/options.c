@@ -30,6 +30,7 @@ enum {
 	OPT_UDP_SESSIONS,
 	OPT_LIMIT,
 	OPT_RULE_LIMIT,
+	OPT_RULE_DATAPATH,
 	OPT_READY_FD,
 	OPT_EXIT_FD,
 	OPT_LOG_LEVEL,
@@ -57,6 +58,7 @@ static const struct option long_options[] = {
 	{ "udp-sessions", required_argument, NULL, OPT_UDP_SESSIONS },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "rule-limit", required_argument, NULL, OPT_RULE_LIMIT },
+	{ "rule-datapath", required_argument, NULL, OPT_RULE_DATAPATH },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "exit-fd", required_argument, NULL, OPT_EXIT_FD },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -98,9 +100,11 @@ static int add_spec(struct config *c, const char *text, struct error *err)
 		return error_errno(err, -ENOMEM, "--publish %s", text);
 	c->specs = specs;
 	r = spec_parse(text, &c->specs[c->n_specs], err);
-	if (r >= 0)
-		c->n_specs++;
-	return r;
+	if (r < 0)
+		return r;
+	c->specs[c->n_specs++].datapath = (uint8_t)c->rule_datapath;
+	c->wants_spec = false;
+	return 0;
 }
 
 static int set_network(struct config *c, const char *text, struct error *err)
@@ -251,6 +255,9 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 	case OPT_RULE_LIMIT:
 		r = read_option(c, option, arg, err);
 		return r < 0 ? error_wrap(err, r, "--rule-limit \"%s\"", arg) : 0;
+	case OPT_RULE_DATAPATH:
+		c->wants_spec = true;
+		return datapath_parse(arg, &c->rule_datapath, err);
 	case OPT_READY_FD:
 		return set_fd("--ready-fd", arg, &c->ready_fd, err);
 	case OPT_EXIT_FD:
@@ -353,5 +360,8 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 		r = set_option(c, option, optarg, err);
 	}
 	*ret_rest = optind;
+	if (r >= 0 && c->wants_spec)
+		return error_set(err, -EINVAL, "no -p follows --rule-datapath %s, which is of those "
+				 "that follow it", datapath_name(c->rule_datapath));
 	return r < 0 ? r : 0;
 }

@@ -39,6 +39,7 @@ static const char usage_common[] =
 	"                           half-open, udp-sessions (environment: PORTSHUNT_LIMIT)\n"
 	"      --rule-limit NAME=N,...  of each rule, and idle-timeout in seconds\n"
 	"                           (environment: PORTSHUNT_RULE_LIMIT)\n"
+	"      --rule-datapath NAME  the datapath of each -p that follows\n"
 	"      --ready-fd N         write \"1\" here when every port is open\n"
 	"      --exit-fd N          end when this is at end of file\n"
 	"      --log-level LEVEL    error, warn, info or debug\n"
