@@ -79,6 +79,20 @@ both_ways() {
 	fi
 }
 
+@test "a rule on the shunt and a rule on sockmap carry their bytes beside each other" {
+	shunt_need
+	! "$PORTSHUNT" doctor | grep -E '^sockmap .* (failed|not possible) ' || skip "no sockmap here"
+	portshunt_start attach --netns "$ns" --control "$socket" --child-ip 127.0.0.1 \
+		--rule-datapath sockmap -p 7000 --rule-datapath shunt -p 7001
+	[ "$(datapaths)" = "1 sockmap,2 shunt" ]
+	for rule in 1 2; do
+		both_ways $rule $((6999 + rule))
+		[ "$up" -gt 0 ]
+		[ "$down" -gt 0 ]
+	done
+	[ "$(stat_of 1 captured)" = 0 ]
+}
+
 @test "add takes a datapath that is loaded, and no other; reload changes none" {
 	shunt_need
 	portshunt_start attach --netns "$ns" --control "$socket" --child-ip 127.0.0.1 -p 7000
