@@ -93,6 +93,26 @@ static void sends(void)
 	use_ring(0, IORING_OP_SEND);
 }
 
+static void receives(void)
+{
+	use_ring(0, IORING_OP_RECV);
+}
+
+static void receives_messages(void)
+{
+	use_ring(0, IORING_OP_RECVMSG);
+}
+
+static void accepts(void)
+{
+	use_ring(0, IORING_OP_ACCEPT);
+}
+
+static void connects(void)
+{
+	use_ring(0, IORING_OP_CONNECT);
+}
+
 static void sends_message(void)
 {
 	use_ring(0, IORING_OP_SENDMSG);
@@ -149,6 +169,24 @@ static void was_root(void)
 {
 	sends_zc();
 	MUST(setresuid(USER, USER, 0));
+}
+
+static void has_dropped_ids(void)
+{
+	sends_zc();
+	MUST(setresuid(USER, USER, USER));
+}
+
+/* Its sockets stay where they were made. */
+static void has_moved(void)
+{
+	struct ring ring;
+	int fds[2];
+
+	tcp_pair(fds);
+	MUST(unshare(CLONE_NEWNET));
+	MUST(ring_open(&ring, 0));
+	submit(&ring, IORING_OP_SEND_ZC, fds[0]);
 }
 
 static void is_elsewhere(void)
@@ -221,12 +259,52 @@ static void test(struct shunt *shunt, void (*use)(void), int root, int user, con
 	stop(pid);
 }
 
+/* The thread that polls ends with the process that made the ring, whoever else has it. */
+static void test_orphan(void)
+{
+	struct ring *ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int up[2], down[2], error = 0;
+	pid_t creator, pid;
+	char c;
+
+	MUST(pipe2(up, O_CLOEXEC));
+	MUST(pipe2(down, O_CLOEXEC));
+	creator = (pid_t)MUST(fork());
+	if (creator == 0) {
+		MUST(ring_open(ring, IORING_SETUP_SQPOLL));
+		pid = (pid_t)MUST(fork());
+		if (pid > 0)
+			_exit(0);
+		close(down[1]);
+		/* until the test has reaped who made it */
+		MUST(read(down[0], &c, 1) == 0 ? 0 : -1);
+		if (syscall(SYS_io_uring_enter, ring->fd, 1, 0, IORING_ENTER_SQ_WAKEUP, NULL,
+			    0) < 0)
+			error = errno;
+		MUST(write(up[1], &error, sizeof(error)));
+		_exit(0);
+	}
+	close(up[1]);
+	MUST(waitpid(creator, NULL, 0));
+	close(down[1]);
+	MUST(read(up[0], &error, sizeof(error)) == sizeof(error) ? 0 : -1);
+	tap_is(error, EOWNERDEAD, "a polled ring carries nothing once who made it has ended");
+	close(up[0]);
+	close(down[0]);
+	munmap(ring, sizeof(*ring));
+}
+
 static void test_senders(struct shunt *shunt)
 {
 	const int in = SHUNT_CAPTURED, out = SHUNT_BY_RING;
 
 	tap_ok(users(shunt) == 0, "where nobody has a ring, nobody sends over one");
 	test(shunt, reads, in, in, "who reads and writes over a ring is captured");
+	test(shunt, receives, out, in, "who receives over a ring is not: it may send over it next");
+	test(shunt, receives_messages, out, in, "nor who receives messages over a ring");
+	test(shunt, accepts, out, in, "nor who accepts");
+	test(shunt, connects, out, in, "nor who connects");
 	test(shunt, sends, out, in, "a sender whose user sends over a ring is not captured");
 	test(shunt, sends_message, out, in, "nor one whose user sends messages over a ring");
 	test(shunt, sends_zc, out, in, "nor one whose user sends by send_zc");
@@ -237,6 +315,8 @@ static void test_senders(struct shunt *shunt)
 	test(shunt, has_long_entries, out, in, "a ring with entries of 128 bytes is looked at");
 	test(shunt, is_user, in, out, "another user's senders are captured");
 	test(shunt, was_root, out, out, "a saved uid counts as well");
+	test(shunt, has_dropped_ids, out, out, "ids that were dropped do, while a socket has them");
+	test(shunt, has_moved, out, in, "a socket of here counts, wherever its process is");
 	test(shunt, is_elsewhere, in, in, "rings in another network namespace do not count");
 	tap_ok(users(shunt) == 0, "with their processes, the rings are gone");
 }
@@ -261,6 +341,7 @@ int main(void)
 		tap_skip_all("it takes root and BPF");
 	if (!is_on())
 		tap_skip_all("io_uring is switched off");
+	test_orphan();
 	if (tap_ok(shunt_tools(shunt).rings_fd >= 0, "the program that looks at rings loads"))
 		test_senders(shunt);
 	shunt_close(shunt);

@@ -55,33 +55,6 @@ redirected() {
 	fi
 }
 
-# bulk CONTAINER_PORT SENDER READER - 100 MB from one of server and client to the other
-bulk() {
-	local -A mode=([$2]="source --epoll" [$3]="sink --epoll")
-
-	peer_start server server ${mode[server]} --bytes 100m --netns "$ns" --port "$1"
-	published "$1"
-	peer_start client client ${mode[client]} --bytes 100m 127.0.0.1 "$port"
-	for name in client server; do
-		peer_wait $name
-		[ "$status" = 0 ]
-	done
-}
-
-# bulk_redirected RULE_ID WAY CONTAINER_PORT SENDER READER - bulk, connection after connection,
-# until more than a megabyte of it was redirected that WAY. A sender is taken in when its queue
-# is empty, which on one processor does not happen to each in time.
-bulk_redirected() {
-	local connections
-
-	for connections in {1..10}; do
-		bulk "${@:3}"
-		[ "$(stat_of "$1" "$2_redirected")" -le 1000000 ] || break
-	done
-	echo "# $2: $(stat_of "$1" "$2_redirected") bytes redirected, connections: $connections" >&3
-	[ "$(stat_of "$1" "$2_redirected")" -gt 1000000 ]
-}
-
 @test "auto redirects bulk, either way, where it takes the shunt" {
 	what_can_run
 	[ "$best" = shunt ] || skip "auto is $best here: $reason"

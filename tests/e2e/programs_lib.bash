@@ -65,6 +65,11 @@ forwarder_killed() {
 	portshunt_pid=
 }
 
+# walker_of KIND - the pid of the process that it has for walks over all sockets
+walker_of() {
+	pgrep -P "$(pid_of "$1")"
+}
+
 # carried WAY - bytes of all connections that way, "up" or "down", redirected ones alone for
 # "up_redirected", "down_redirected"
 carried() {

@@ -113,11 +113,6 @@ limited() {
 	bulk_killed up_redirected down_redirected
 }
 
-# walker_of KIND - the pid of the process that it has for walks over all sockets
-walker_of() {
-	pgrep -P "$(pid_of "$1")"
-}
-
 has_another_walker() {
 	local now
 

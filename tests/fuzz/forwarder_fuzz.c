@@ -33,8 +33,15 @@ static void check_spec(const struct port_spec *s)
 
 	CHECK(s->count >= 1 && s->container_port + s->count - 1 <= UINT16_MAX);
 	CHECK(s->host_port + s->count - 1 <= UINT16_MAX);
+	CHECK(s->datapath <= DATAPATH_SHUNT);
 	CHECK(s->protos >= PROTO_TCP && s->protos <= (PROTO_TCP | PROTO_UDP));
 	CHECK(strlen(spec_format(s, text, sizeof(text))) < sizeof(text) - 1);
+}
+
+/* One that can be named, and runs. */
+static void check_used(uint8_t datapath)
+{
+	CHECK(datapath > DATAPATH_AUTO && datapath <= DATAPATH_SHUNT);
 }
 
 static void check_bool(bool b)
@@ -60,7 +67,7 @@ static void check_requests(const struct forwarder_request *requests, size_t len,
 			CHECK(r->listen.count && r->listen.rule);
 		}
 		if (r->type == FORWARDER_SETUP)
-			CHECK(datapath_name(r->setup.datapath));
+			CHECK(r->setup.datapath >= DATAPATH_AUTO && r->setup.datapath <= DATAPATH_SHUNT);
 		if (r->type == FORWARDER_START)
 			check_bool(r->start.is_paused);
 	}
@@ -71,7 +78,8 @@ static void check_rules(const struct forwarder_reply *reply, const struct asked 
 {
 	uint32_t after = asked->after;
 
-	CHECK(reply->rules.n <= FORWARDER_PAGE && datapath_name(reply->rules.datapath));
+	CHECK(reply->rules.n <= FORWARDER_PAGE);
+	check_used(reply->rules.datapath);
 	check_addr(&reply->rules.target4);
 	check_addr(&reply->rules.target6);
 	for (uint32_t i = 0; i < reply->rules.n; i++) {
@@ -80,6 +88,7 @@ static void check_rules(const struct forwarder_reply *reply, const struct asked 
 		CHECK(rule->id > after && rule->id <= asked->last_rule);
 		check_spec(&rule->spec);
 		check_bool(rule->is_removed);
+		check_used(rule->datapath);
 		after = rule->id;
 	}
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/take_over.h"
+#include "datapath/datapath.h"
 #include "fuzz/fuzz.h"
 
 static void check_request(const char *text, size_t len)
@@ -45,6 +46,8 @@ static void check_state(const struct json *value)
 	for (size_t i = 0; i < s.n; i++) {
 		CHECK(s.rules[i].id > (i ? s.rules[i - 1].id : 0) && s.rules[i].id <= s.last_id);
 		CHECK(s.rules[i].bound.host_port);
+		CHECK(s.rules[i].asked.datapath <= DATAPATH_SHUNT);
+		CHECK(s.rules[i].bound.datapath == s.rules[i].asked.datapath);
 	}
 	take_over_state_done(&s);
 }

@@ -12,6 +12,7 @@
 
 #include "control/reply.h"
 #include "control/request.h"
+#include "datapath/datapath.h"
 
 static struct control_request parsed(const char *text)
 {
@@ -36,6 +37,12 @@ static void test_add(void **state)
 	r = parsed("{\"arguments\":{\"specs\":[\"80\",\"1-2:3-4\"]},\"execute\":\"add\"}");
 	assert_int_equal(r.n_specs, 2);
 	assert_int_equal(r.specs[1].count, 2);
+	assert_int_equal(r.specs[1].datapath, DATAPATH_DEFAULT);
+	control_request_done(&r);
+	r = parsed("{\"execute\":\"add\",\"arguments\":"
+		   "{\"datapath\":\"shunt\",\"specs\":[\"80\",\"81\"]}}");
+	assert_int_equal(r.specs[0].datapath, DATAPATH_SHUNT);
+	assert_int_equal(r.specs[1].datapath, DATAPATH_SHUNT);
 	control_request_done(&r);
 	assert_null(r.specs);
 }
@@ -94,6 +101,10 @@ static void test_bad(void **state)
 		{ "{\"execute\":\"add\",\"arguments\":{\"specs\":\"80\"}}", "not a list" },
 		{ "{\"execute\":\"add\",\"arguments\":{\"specs\":[\"80\",81]}}", "is a string" },
 		{ "{\"execute\":\"add\",\"arguments\":{\"spec\":\"0:80\"}}", "invalid port \"0:80\"" },
+		{ "{\"execute\":\"add\",\"arguments\":{\"spec\":\"80\",\"datapath\":\"fast\"}}",
+		  "unknown datapath \"fast\"" },
+		{ "{\"execute\":\"add\",\"arguments\":{\"spec\":\"80\",\"datapath\":4}}",
+		  "unknown datapath \"\"" },
 		{ "{\"execute\":\"remove\",\"arguments\":{\"id\":0}}", "\"id\" is not a number" },
 		{ "{\"execute\":\"remove\",\"arguments\":{\"id\":4294967296}}", "from 1 to 4294967295" },
 		{ "{\"execute\":\"remove\",\"arguments\":{\"host_port\":65536}}", "from 1 to 65535" },

@@ -197,6 +197,66 @@ static void test_splice_is_never_tried(void **state)
 	assert_string_equal(choice.why, "");
 }
 
+/* Rules of a process that was started with @started and has loaded what @bits say. */
+static void check_uses(enum datapath started, enum datapath automatic, unsigned int bits,
+		       enum datapath wanted, enum datapath expected, bool one_way)
+{
+	static char thing;
+	struct datapath_choice choice = {
+		.wanted = started,
+		.datapath = started == DATAPATH_AUTO ? automatic : started,
+		.shunt = bits & 1U << DATAPATH_SHUNT ? (void *)&thing : NULL,
+		.sockmap = bits & 1U << DATAPATH_SOCKMAP ? (void *)&thing : NULL,
+		.one_way = true,
+	};
+	struct datapath_use use = { 0 };
+	struct error err = { "" };
+
+	assert_int_equal(datapath_use(&choice, wanted, &use, &err), expected ? 0 : -EOPNOTSUPP);
+	assert_int_equal(use.datapath, expected);
+	assert_int_equal(use.one_way, one_way);
+	assert_int_equal(*err.text != '\0', !expected);
+}
+
+static void test_datapath_of_a_rule(void **state)
+{
+	const enum datapath none = DATAPATH_DEFAULT, automatic = DATAPATH_AUTO,
+			    splice = DATAPATH_SPLICE, sockmap = DATAPATH_SOCKMAP,
+			    shunt = DATAPATH_SHUNT;
+	const unsigned int has_shunt = 1U << DATAPATH_SHUNT, has_sockmap = 1U << DATAPATH_SOCKMAP;
+
+	check_uses(automatic, shunt, has_shunt, none, shunt, true);
+	check_uses(automatic, shunt, has_shunt, automatic, shunt, true);
+	check_uses(automatic, shunt, has_shunt, shunt, shunt, false);
+	check_uses(automatic, shunt, has_shunt, splice, splice, false);
+	check_uses(automatic, shunt, has_shunt, sockmap, none, false);
+	/* loaded for other rules, and no more for auto than it was */
+	check_uses(automatic, splice, has_shunt, none, splice, false);
+	check_uses(automatic, splice, 0, shunt, none, false);
+	check_uses(shunt, none, has_shunt, none, shunt, false);
+	check_uses(shunt, none, has_shunt, automatic, shunt, true);
+	check_uses(splice, none, 0, none, splice, false);
+	check_uses(splice, none, 0, automatic, splice, false);
+	check_uses(splice, none, has_shunt | has_sockmap, sockmap, sockmap, false);
+	check_uses(splice, none, has_shunt | has_sockmap, automatic, shunt, true);
+	check_uses(sockmap, none, has_sockmap, none, sockmap, false);
+	check_uses(sockmap, none, has_sockmap, automatic, splice, false);
+}
+
+static void test_names(void **state)
+{
+	enum datapath datapath = DATAPATH_DEFAULT;
+	struct error err = { "" };
+
+	for (enum datapath i = DATAPATH_AUTO; i <= DATAPATH_SHUNT; i++) {
+		assert_int_equal(datapath_parse(datapath_name(i), &datapath, &err), 0);
+		assert_int_equal(datapath, i);
+	}
+	assert_int_equal(datapath_parse("", &datapath, &err), -EINVAL);
+	assert_int_equal(datapath_parse("Shunt", &datapath, &err), -EINVAL);
+	assert_int_equal(datapath, DATAPATH_SHUNT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +269,8 @@ int main(void)
 		cmocka_unit_test(test_pair),
 		cmocka_unit_test(test_every_datapath),
 		cmocka_unit_test(test_splice_is_never_tried),
+		cmocka_unit_test(test_datapath_of_a_rule),
+		cmocka_unit_test(test_names),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -38,6 +38,7 @@ static void rule(struct forwarder_rule *r, uint32_t id)
 {
 	*r = (struct forwarder_rule){
 		.id = id,
+		.datapath = DATAPATH_SPLICE,
 		.spec = { .host_port = 8080, .container_port = 80, .count = 1, .protos = PROTO_TCP },
 	};
 }
@@ -192,6 +193,11 @@ CHANGE(n_40, reply->rules.n = 40)
 CHANGE(n_max, reply->rules.n = UINT32_MAX)
 CHANGE(datapath_200, reply->rules.datapath = 200)
 CHANGE(datapath_next, reply->rules.datapath = DATAPATH_SHUNT + 1)
+CHANGE(datapath_auto, reply->rules.datapath = DATAPATH_AUTO)
+CHANGE(rule_datapath_0, reply->rules.list[0].datapath = DATAPATH_DEFAULT)
+CHANGE(rule_datapath_auto, reply->rules.list[0].datapath = DATAPATH_AUTO)
+CHANGE(rule_datapath_next, reply->rules.list[0].datapath = DATAPATH_SHUNT + 1)
+CHANGE(spec_datapath_next, reply->rules.list[0].spec.datapath = DATAPATH_SHUNT + 1)
 CHANGE(id_0, reply->rules.list[0].id = 0)
 CHANGE(id_twice, reply->rules.list[1].id = 1)
 CHANGE(id_unknown, reply->rules.list[2].id = RULES + 1)
@@ -212,7 +218,8 @@ static void rules_that_make_no_sense_end_it(void **state)
 {
 	static void (*const changes[])(const struct forwarder_request *,
 				       struct forwarder_reply *) = {
-		n_20000, n_40, n_max, datapath_200, datapath_next, id_0, id_twice, id_unknown,
+		n_20000, n_40, n_max, datapath_200, datapath_next, datapath_auto, rule_datapath_0,
+		rule_datapath_auto, rule_datapath_next, spec_datapath_next, id_0, id_twice, id_unknown,
 		removed_2, no_protocol, protocol_4, no_ports, past_the_end, family_1,
 		target_family, limit_large, positive_error, error_min, serial_next, serial_before,
 	};

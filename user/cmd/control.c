@@ -14,6 +14,7 @@
 #include "control/limits.h"
 #include "control/podman.h"
 #include "control/table.h"
+#include "datapath/datapath.h"
 
 #define EXIT_TROUBLE 125
 
@@ -48,6 +49,7 @@ enum {
 	OPT_CONNECTIONS = 'n',
 	OPT_PODMAN = 'o',
 	OPT_RULE_LIMIT = 'l',
+	OPT_RULE_DATAPATH = 'r',
 };
 
 static const struct option long_options[] = {
@@ -61,6 +63,7 @@ static const struct option long_options[] = {
 	{ "connections", optional_argument, NULL, OPT_CONNECTIONS },
 	{ "podman", required_argument, NULL, OPT_PODMAN },
 	{ "rule-limit", required_argument, NULL, OPT_RULE_LIMIT },
+	{ "rule-datapath", required_argument, NULL, OPT_RULE_DATAPATH },
 	{ 0 },
 };
 
@@ -129,10 +132,11 @@ static int fill_reload(struct asked *a, struct error *err)
 }
 
 static const struct command commands[] = {
-	{ "add", "l", "Usage: portshunt add --control PATH [--json] SPEC...\n"
+	{ "add", "lr", "Usage: portshunt add --control PATH [--json] SPEC...\n"
 	  "Publish more ports: all of them, or none. Prints what was bound.\n\n"
 	  "      --rule-limit NAME=N,...  of each: connections, connect-rate, half-open,\n"
-	  "                       udp-sessions, idle-timeout; N may be off\n",
+	  "                       udp-sessions, idle-timeout; N may be off\n"
+	  "      --rule-datapath NAME  of each: auto, shunt, sockmap or splice\n",
 	  fill_add, table_added },
 	{ "remove", "ipdt",
 	  "Usage: portshunt remove --control PATH [--drain] (SPEC | --id N | --host-port N)\n"
@@ -168,6 +172,7 @@ static const struct command *find(const char *name)
 
 static int set_option(struct asked *a, int option, struct error *err)
 {
+	enum datapath datapath;
 	int r;
 
 	switch (option) {
@@ -195,6 +200,11 @@ static int set_option(struct asked *a, int option, struct error *err)
 	case OPT_RULE_LIMIT:
 		r = limits_parse(optarg, true, &a->limits, err);
 		return r < 0 ? error_wrap(err, r, "--rule-limit \"%s\"", optarg) : 0;
+	case OPT_RULE_DATAPATH:
+		r = datapath_parse(optarg, &datapath, err);
+		if (r >= 0)
+			json_add_string(a->arguments, "datapath", datapath_name(datapath));
+		return r;
 	default:
 		if (optarg)
 			return add_number(a, "connections", "--connections", optarg, err);

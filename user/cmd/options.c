@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "cmd/usage.h"
 #include "control/request.h"
 
 enum {
@@ -29,6 +30,7 @@ enum {
 	OPT_UDP_SESSIONS,
 	OPT_LIMIT,
 	OPT_RULE_LIMIT,
+	OPT_RULE_DATAPATH,
 	OPT_READY_FD,
 	OPT_EXIT_FD,
 	OPT_LOG_LEVEL,
@@ -56,6 +58,7 @@ static const struct option long_options[] = {
 	{ "udp-sessions", required_argument, NULL, OPT_UDP_SESSIONS },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "rule-limit", required_argument, NULL, OPT_RULE_LIMIT },
+	{ "rule-datapath", required_argument, NULL, OPT_RULE_DATAPATH },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "exit-fd", required_argument, NULL, OPT_EXIT_FD },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -67,49 +70,6 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-static const char usage_run[] =
-	"Usage: portshunt run [OPTIONS] [-p SPEC]... [--] COMMAND [ARG...]\n"
-	"Run COMMAND in a network of its own (slirp4netns) and publish its ports.\n\n"
-	"      --control-from-command  COMMAND may use the socket of --control\n";
-
-static const char usage_attach[] =
-	"Usage: portshunt attach [OPTIONS] (--netns PATH | --pid PID) [-p SPEC]...\n"
-	"Publish ports of a network namespace that exists.\n\n"
-	"      --netns PATH         the network namespace, e.g. /run/netns/NAME\n"
-	"      --pid PID            the one of this process; ends when it ends\n"
-	"      --take-over PATH     take the ports over from the portshunt that has this\n"
-	"                           control socket: without a gap; its connections go on\n"
-	"      --drain-timeout SECONDS       but so long at most (60; 0: not at all)\n";
-
-static const char usage_common[] =
-	"  -p, --publish SPEC       [[HOST_ADDR:][HOST_PORT[-END]]:]PORT[-END][/PROTO];\n"
-	"                           a lone number is the container's port, on a free\n"
-	"                           port of the host; IPv6 in brackets; PROTO is tcp\n"
-	"                           (default), udp or tcp,udp\n"
-	"      --network NETWORK    slirp4netns[:KEY=VALUE,...] or none\n"
-	"      --slirp4netns PATH   the slirp4netns program\n"
-	"      --no-pivot-root      run slirp4netns without its sandbox\n"
-	"      --tmpdir DIR         for sockets and logs\n"
-	"      --id ID              the container's id in their names\n"
-	"      --datapath PATH      auto, shunt, sockmap or splice\n"
-	"                           (environment: PORTSHUNT_DATAPATH)\n"
-	"      --child-ip ADDR      where in the container to connect; once a family\n"
-	"      --control PATH       a socket for portshunt add, remove, list, stats, reload\n"
-	"      --udp-timeout SECONDS         a UDP session ends when it is idle so long\n"
-	"                           and has had no reply (30); or when it has:\n"
-	"      --udp-timeout-stream SECONDS  (180)\n"
-	"      --udp-sessions N     UDP sessions at a time (16384)\n"
-	"      --limit NAME=N,...   of all rules together: connections, connect-rate,\n"
-	"                           half-open, udp-sessions (environment: PORTSHUNT_LIMIT)\n"
-	"      --rule-limit NAME=N,...  of each rule, and idle-timeout in seconds\n"
-	"                           (environment: PORTSHUNT_RULE_LIMIT)\n"
-	"      --ready-fd N         write \"1\" here when every port is open\n"
-	"      --exit-fd N          end when this is at end of file\n"
-	"      --log-level LEVEL    error, warn, info or debug\n"
-	"      --log-json           log JSON objects\n"
-	"  -h, --help\n"
-	"      --version\n";
-
 void config_init(struct config *c)
 {
 	*c = (struct config){
@@ -117,6 +77,7 @@ void config_init(struct config *c)
 		.exit_fd = -1,
 		.log_level = LOG_INFO,
 		.drain_timeout = 60,
+		.datapath = DATAPATH_AUTO,
 		.udp = { .timeout = 30, .timeout_stream = 180 },
 		.all_limits = LIMITS_DEFAULT,
 		.rule_limits = RULE_LIMITS_DEFAULT,
@@ -139,9 +100,11 @@ static int add_spec(struct config *c, const char *text, struct error *err)
 		return error_errno(err, -ENOMEM, "--publish %s", text);
 	c->specs = specs;
 	r = spec_parse(text, &c->specs[c->n_specs], err);
-	if (r >= 0)
-		c->n_specs++;
-	return r;
+	if (r < 0)
+		return r;
+	c->specs[c->n_specs++].datapath = (uint8_t)c->rule_datapath;
+	c->wants_spec = false;
+	return 0;
 }
 
 static int set_network(struct config *c, const char *text, struct error *err)
@@ -292,6 +255,9 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 	case OPT_RULE_LIMIT:
 		r = read_option(c, option, arg, err);
 		return r < 0 ? error_wrap(err, r, "--rule-limit \"%s\"", arg) : 0;
+	case OPT_RULE_DATAPATH:
+		c->wants_spec = true;
+		return datapath_parse(arg, &c->rule_datapath, err);
 	case OPT_READY_FD:
 		return set_fd("--ready-fd", arg, &c->ready_fd, err);
 	case OPT_EXIT_FD:
@@ -370,7 +336,7 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 	while (r >= 0 &&
 	       (option = getopt_long(argc, argv, "+:p:h", long_options, NULL)) != -1) {
 		if (option == 'h') {
-			printf("%s%s", attach ? usage_attach : usage_run, usage_common);
+			usage_print(attach);
 			return 1;
 		}
 		if (option == OPT_VERSION) {
@@ -394,5 +360,8 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 		r = set_option(c, option, optarg, err);
 	}
 	*ret_rest = optind;
+	if (r >= 0 && c->wants_spec)
+		return error_set(err, -EINVAL, "no -p follows --rule-datapath %s, which is of those "
+				 "that follow it", datapath_name(c->rule_datapath));
 	return r < 0 ? r : 0;
 }

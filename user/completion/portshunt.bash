@@ -4,7 +4,7 @@
 _portshunt() {
 	local cur prev words cword i command=
 	local both="--publish --network --slirp4netns --no-pivot-root --tmpdir --id --datapath
-		--child-ip --udp-timeout --udp-timeout-stream --udp-sessions --limit --rule-limit --control --ready-fd --exit-fd --log-level --log-json --help"
+		--child-ip --udp-timeout --udp-timeout-stream --udp-sessions --limit --rule-limit --rule-datapath --control --ready-fd --exit-fd --log-level --log-json --help"
 
 	_init_completion -n =: || return
 	for ((i = 1; i < cword; i++)); do
@@ -19,7 +19,7 @@ _portshunt() {
 	case $prev in
 	--limit) COMPREPLY=($(compgen -W "connections= connect-rate= half-open= udp-sessions=" -- "$cur")) && return ;;
 	--rule-limit) COMPREPLY=($(compgen -W "connections= connect-rate= half-open= udp-sessions= idle-timeout=" -- "$cur")) && return ;;
-	--datapath) COMPREPLY=($(compgen -W "auto shunt sockmap splice" -- "$cur")) && return ;;
+	--datapath | --rule-datapath) COMPREPLY=($(compgen -W "auto shunt sockmap splice" -- "$cur")) && return ;;
 	--log-level) COMPREPLY=($(compgen -W "error warn info debug" -- "$cur")) && return ;;
 	--network) COMPREPLY=($(compgen -W "none slirp4netns" -- "$cur")) && return ;;
 	--netns | --slirp4netns | --control | --take-over) _filedir && return ;;
@@ -32,7 +32,7 @@ _portshunt() {
 	'') COMPREPLY=($(compgen -W "run attach add remove list stats reload doctor --help --version" -- "$cur")) ;;
 	attach) COMPREPLY=($(compgen -W "--netns --pid --take-over --drain-timeout $both" -- "$cur")) ;;
 	reload) COMPREPLY=($(compgen -W "--control --podman --json --help" -- "$cur")) ;;
-	add) COMPREPLY=($(compgen -W "--control --rule-limit --json --help" -- "$cur")) ;;
+	add) COMPREPLY=($(compgen -W "--control --rule-limit --rule-datapath --json --help" -- "$cur")) ;;
 	list) COMPREPLY=($(compgen -W "--control --json --help" -- "$cur")) ;;
 	remove) COMPREPLY=($(compgen -W "--control --json --id --host-port --drain --timeout --help" -- "$cur")) ;;
 	stats) COMPREPLY=($(compgen -W "--control --json --id --connections --help" -- "$cur")) ;;
@@ -43,7 +43,7 @@ _portshunt() {
 			case ${words[i]} in
 			--) ((i++)) && break ;;
 			-p | --publish | --network | --slirp4netns | --tmpdir | --id | --datapath | \
-				--child-ip | --control | --udp-* | --limit | --rule-limit | --ready-fd | --exit-fd | --log-level) ((i++)) ;;
+				--child-ip | --control | --udp-* | --limit | --rule-limit | --rule-datapath | --ready-fd | --exit-fd | --log-level) ((i++)) ;;
 			-*) ;;
 			*) break ;;
 			esac

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "datapath/datapath.h"
+
 struct json *limits_json(const struct limits *limits)
 {
 	struct json *object = json_new_object();
@@ -50,5 +52,25 @@ int limits_read(const struct json *object, struct limits *ret, struct error *err
 		if (json_has(limits, limit_keys[i]))
 			r = read_limit(json_get(limits, limit_keys[i]), limit_keys[i],
 				       &ret->of[i], err);
+	return r;
+}
+
+void datapath_add_json(struct json *object, const struct port_spec *spec)
+{
+	if (spec->datapath)
+		json_add_string(object, "datapath", datapath_name(spec->datapath));
+}
+
+int datapath_read(const struct json *object, struct port_spec *specs, size_t n, struct error *err)
+{
+	const char *text = json_string(json_get(object, "datapath"));
+	enum datapath datapath;
+	int r;
+
+	if (!json_has(object, "datapath"))
+		return 0;
+	r = datapath_parse(text ? text : "", &datapath, err);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		specs[i].datapath = (uint8_t)datapath;
 	return r;
 }

@@ -61,7 +61,8 @@ static int read_add(const struct json *arguments, struct control_request *reques
 		return error_set(err, -EINVAL, "add wants either \"spec\" or \"specs\"");
 	if (json_has(arguments, "specs") && !json_len(json_get(arguments, "specs")))
 		return error_set(err, -EINVAL, "\"specs\" is not a list of port specs");
-	return read_specs(arguments, request, err);
+	r = read_specs(arguments, request, err);
+	return r < 0 ? r : datapath_read(arguments, request->specs, request->n_specs, err);
 }
 
 static int read_remove(const struct json *arguments, struct control_request *request,
@@ -152,7 +153,7 @@ static const struct {
 		    struct error *err);
 	const char *keys[6];
 } table[] = {
-	[CONTROL_ADD] = { "add", read_add, { "spec", "specs", "limits" } },
+	[CONTROL_ADD] = { "add", read_add, { "spec", "specs", "limits", "datapath" } },
 	[CONTROL_REMOVE] = { "remove", read_remove,
 			     { "id", "host_port", "spec", "drain", "timeout" } },
 	[CONTROL_LIST] = { "list", read_list, { NULL } },

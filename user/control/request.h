@@ -5,7 +5,7 @@
  *     {"execute":"add","arguments":{"spec":"8080:80"}}
  *
  *     add     spec (string) or specs (list of strings); limits (object of
- *             numbers or "off"): of these rules
+ *             numbers or "off") and datapath (string): of these rules
  *     remove  one of id (number), host_port (number), spec (string);
  *             drain (boolean); timeout (seconds, with drain)
  *     list    none

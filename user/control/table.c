@@ -193,7 +193,8 @@ void table_list(const struct json *value)
 void table_stats(const struct json *value)
 {
 	static const struct column rules[] = {
-		{ "ID", "id", NULL }, { "SPEC", "spec", NULL }, COUNTS,
+		{ "ID", "id", NULL }, { "SPEC", "spec", NULL },
+		{ "DATAPATH", "datapath", NULL }, COUNTS,
 		{ "AT LIMIT", NULL, format_reached }, { NULL, NULL, NULL },
 	};
 	static const struct column connections[] = {

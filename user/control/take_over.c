@@ -141,6 +141,7 @@ struct json *take_over_rule_json(const struct take_over_rule *rule)
 	json_add_string(one, "bound", spec_format(&rule->bound, text, sizeof(text)));
 	if (limits_given(&rule->limits))
 		json_add(one, "limits", limits_json(&rule->limits));
+	datapath_add_json(one, &rule->asked);
 	return one;
 }
 
@@ -165,6 +166,9 @@ static int read_rule(const struct json *json, uint32_t before, uint32_t last,
 		r = read_spec(json, "bound", &rule->bound, err);
 	if (r >= 0)
 		r = limits_read(json, &rule->limits, err);
+	if (r >= 0)
+		r = datapath_read(json, &rule->asked, 1, err);
+	rule->bound.datapath = rule->asked.datapath;
 	if (r >= 0 && !rule->bound.host_port)
 		r = error_set(err, -EINVAL, "rule %u is bound to no port", rule->id);
 	return r;

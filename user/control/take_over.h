@@ -63,7 +63,7 @@ int take_over_request_parse(const char *text, size_t len, struct take_over_reque
 
 struct take_over_rule {
 	uint32_t id;
-	struct port_spec asked, bound;
+	struct port_spec asked, bound; /* with the same datapath */
 	struct limits limits; /* of its own, as add has given them */
 };
 

@@ -17,6 +17,12 @@
 #define BUSY_BYTES (64 * 1024)
 #define BUSY_READS 32
 
+/* See capture_may_relay(). */
+static bool is_one_way(const struct pair *pair)
+{
+	return pair->rule->use.one_way;
+}
+
 /*
  * Room in a target, without a write of ours that had waited for it: a
  * redirected one has failed (tcp_sendmsg set SOCK_NOSPACE), and the sender
@@ -43,7 +49,7 @@ static void captive_init(struct captive *captive, struct capture *capture,
 	captive->side = side;
 	captive->is_client = flow == &capture->pair->up;
 	captive->shorten_at = UINT64_MAX;
-	if (capture->capturer->one_way)
+	if (is_one_way(capture->pair))
 		shunt_only_drained(capture->capturer->shunt, side);
 }
 
@@ -137,7 +143,7 @@ static void settle(struct captive *captive, int result)
 		walk_end_bulk(captive);
 	begin_payoff(captive);
 	capture_log(captive->capture->capturer, captive_name(captive), result);
-	if (captive->capture->capturer->one_way)
+	if (is_one_way(captive->capture->pair))
 		loop_ready(&captive->capture->pair->client.source);
 }
 
@@ -255,7 +261,7 @@ static bool is_worth_it(struct pair *pair, const struct flow *flow)
 	if ((up ? pair->up_tried : pair->down_tried) &&
 	    !(captive && captive->is_suspended))
 		return false;
-	if (pair->forwarder->capturer.one_way)
+	if (is_one_way(pair))
 		return flow->bytes - *burst_of(pair, flow) >= BUSY_BYTES &&
 		       (!captive || flow->bytes >= captive->next_bytes) &&
 		       is_drained(pair, flow);
@@ -267,7 +273,7 @@ static bool is_worth_it(struct pair *pair, const struct flow *flow)
 void capture_go(struct captive *captive, uint64_t users)
 {
 	/* while it waited, a byte may have come that must not reach a captured sender */
-	if (captive->capture->capturer->one_way &&
+	if (is_one_way(captive->capture->pair) &&
 	    !is_drained(captive->capture->pair, captive->flow))
 		settle(captive, SHUNT_UNREAD);
 	else
@@ -292,7 +298,7 @@ void capture_consider(struct pair *pair)
 	}
 	if (up)
 		try(&pair->capture->up);
-	if (down && !(up && pair->forwarder->capturer.one_way))
+	if (down && !(up && is_one_way(pair)))
 		try(&pair->capture->down);
 }
 
@@ -310,7 +316,7 @@ bool capture_may_relay(struct pair *pair, struct flow *flow)
 	const struct flow *other = flow == &pair->up ? &pair->down : &pair->up;
 	struct captive *captive;
 
-	if (!pair->forwarder->capturer.one_way || (!flow->readable && flow_is_empty(flow)))
+	if (!is_one_way(pair) || (!flow->readable && flow_is_empty(flow)))
 		return true;
 	/* the other direction is no longer the only one */
 	*burst_of(pair, other) = other->bytes;

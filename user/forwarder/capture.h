@@ -84,7 +84,6 @@ struct walks {
 /* What the captures of a forwarder share. */
 struct capturer {
 	struct shunt *shunt; /* NULL: splice alone */
-	bool one_way;	     /* see capture_may_relay() */
 	struct shunt_tools tools;
 	struct loop outs; /* in the forwarder's loop */
 	struct loop_source outs_source;

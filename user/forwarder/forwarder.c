@@ -239,22 +239,20 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 	f->udp.limits = request->setup.udp;
 	gates_setup(f, &request->setup.all, &request->setup.each);
 	r = datapath_open(request->setup.datapath, &f->choice, err);
+	if (r >= 0)
+		r = datapath_add(request->setup.also, &f->choice, err);
 	if (r < 0)
 		return r;
 	f->capturer.shunt = f->choice.shunt;
-	f->capturer.one_way = f->choice.one_way;
 	if (f->capturer.shunt) {
 		f->capturer.tools = shunt_tools(f->capturer.shunt);
 		r = walk_start(&f->capturer);
 		if (r < 0)
 			return error_errno(err, r, "cannot start the shunt's walker (--datapath=splice does without)");
 	}
-	if (f->choice.sockmap) {
+	if (f->choice.sockmap)
 		r = kernel_relay_setup(f, f->choice.sockmap, err);
-		if (r < 0)
-			return r;
-	}
-	return isolate(f->connector.make, f->choice.shunt || f->choice.sockmap, f->only_port);
+	return r < 0 ? r : isolate(f->connector.make, f->choice.shunt || f->choice.sockmap, f->only_port);
 }
 
 static bool is_of_family(const struct pair *pair, const void *family)

@@ -194,9 +194,9 @@ static void on_leg(struct leg *leg, uint32_t events, struct flow *out,
 		return;
 	if (events & EPOLLERR)
 		pair_break(pair, -ECONNRESET);
-	else if (pair->forwarder->capturer.shunt)
+	else if (pair->rule->use.datapath == DATAPATH_SHUNT)
 		capture_consider(pair);
-	else if (pair->forwarder->relays.map)
+	else if (pair->rule->use.datapath == DATAPATH_SOCKMAP)
 		kernel_relay_consider(pair);
 }
 

@@ -21,9 +21,21 @@ static bool is_range(uint16_t first, uint32_t count)
 	return count >= 1 && count <= UINT16_MAX && first >= 1 && first + count - 1 <= UINT16_MAX;
 }
 
+/* One that runs: neither `auto` nor none. */
+static bool is_used(uint8_t datapath)
+{
+	return datapath > DATAPATH_AUTO && datapath <= DATAPATH_SHUNT;
+}
+
+static bool is_setup_datapath(uint8_t datapath, uint8_t also)
+{
+	return (datapath == DATAPATH_AUTO || is_used(datapath)) && also < 2U << DATAPATH_SHUNT;
+}
+
 static bool is_spec(const struct port_spec *s)
 {
-	return message_is_addr(&s->host_addr) && is_range(s->container_port, s->count) &&
+	return message_is_addr(&s->host_addr) && s->datapath <= DATAPATH_SHUNT &&
+	       is_range(s->container_port, s->count) &&
 	       (!s->host_port || is_range(s->host_port, s->count)) && s->protos &&
 	       !(s->protos & ~(unsigned int)(PROTO_TCP | PROTO_UDP));
 }
@@ -45,7 +57,8 @@ static bool is_request(const struct forwarder_request *r)
 {
 	switch (r->type) {
 	case FORWARDER_SETUP:
-		return r->setup.datapath <= DATAPATH_SHUNT && r->setup.log_level <= LOG_DEBUG &&
+		return is_setup_datapath(r->setup.datapath, r->setup.also) &&
+		       r->setup.log_level <= LOG_DEBUG &&
 		       message_is_bool(&r->setup.log_json) && is_limits(&r->setup.all) &&
 		       is_limits(&r->setup.each);
 	case FORWARDER_LISTEN:
@@ -106,7 +119,7 @@ static bool is_page_of_rules(const struct forwarder_reply *reply,
 {
 	uint32_t after = expected->requests->rules.after;
 
-	if (reply->rules.n > FORWARDER_PAGE || reply->rules.datapath > DATAPATH_SHUNT ||
+	if (reply->rules.n > FORWARDER_PAGE || !is_used(reply->rules.datapath) ||
 	    !is_target(&reply->rules.target4, &reply->rules.target6) ||
 	    !is_limits(&reply->rules.limits.limits))
 		return false;
@@ -114,7 +127,8 @@ static bool is_page_of_rules(const struct forwarder_reply *reply,
 		const struct forwarder_rule *rule = &reply->rules.list[i];
 
 		if (rule->id <= after || rule->id > expected->last_rule ||
-		    !message_is_bool(&rule->is_removed) || !is_spec(&rule->spec) ||
+		    !message_is_bool(&rule->is_removed) || !is_used(rule->datapath) ||
+		    !is_spec(&rule->spec) ||
 		    !is_limits(&rule->limits.limits))
 			return false;
 		after = rule->id;

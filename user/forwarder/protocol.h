@@ -66,6 +66,7 @@ struct forwarder_request {
 	union {
 		struct {
 			uint8_t datapath;  /* enum datapath */
+			uint8_t also;	   /* bits 1 << enum datapath: rules will ask for these */
 			uint8_t log_level; /* enum log_level */
 			bool log_json;
 			struct udp_limits udp;
@@ -78,7 +79,7 @@ struct forwarder_request {
 			/* of the first descriptor; the next has the next */
 			uint16_t container_port;
 			bool udp;
-			struct port_spec spec; /* of the rule, as it is bound */
+			struct port_spec spec; /* of the rule, as it is bound; with its datapath */
 		} listen;
 		struct forwarder_removal {
 			uint32_t rule;
@@ -145,6 +146,7 @@ struct forwarder_limits {
 struct forwarder_rule {
 	uint32_t id, connections; /* open ones, and sessions */
 	bool is_removed;
+	uint8_t datapath; /* that it uses */
 	struct port_spec spec;
 	struct forwarder_counts counts;
 	struct forwarder_limits limits;
@@ -168,7 +170,7 @@ struct forwarder_reply {
 		uint32_t connections;
 		struct {
 			uint32_t n; /* fewer than a page: the last */
-			uint8_t datapath;
+			uint8_t datapath; /* of rules that ask for none */
 			struct addr target4, target6;
 			struct forwarder_counts past; /* of rules that are no more */
 			struct forwarder_limits limits; /* of all together */

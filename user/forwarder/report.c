@@ -77,6 +77,7 @@ static void report_rule(const struct rule *rule, struct forwarder_rule *ret)
 		.id = rule->id,
 		.connections = (uint32_t)rule->pairs_open + rule->udp_sessions,
 		.is_removed = rule->is_removed,
+		.datapath = (uint8_t)rule->use.datapath,
 		.spec = rule->spec,
 		.counts = rule->counts,
 	};

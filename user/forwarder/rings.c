@@ -2,7 +2,7 @@
 /*
  * Who sends over io_uring must not be captured (bpf/shunt_rings.bpf.c). Before
  * a capture, the walker of the sender's network namespace looks at the rings
- * of all tasks there. The look begins after the sender has sent what made it
+ * of all tasks. The look begins after the sender has sent what made it
  * worth a capture, so if it sent that over a ring, the ring shows it. One look
  * is for all who wait for one, and however many do, it takes a small part of
  * one CPU.

@@ -21,25 +21,39 @@ struct rule *rule_find(struct forwarder *f, uint32_t id)
 	return NULL;
 }
 
-static struct rule *rule_new(struct forwarder *f, uint32_t id, const struct port_spec *spec)
+static int rule_new(struct forwarder *f, uint32_t id, const struct port_spec *spec,
+		    struct rule **ret, struct error *err)
 {
-	struct rule *rule = malloc(sizeof(*rule));
+	char text[SPEC_FORMAT_MAX];
+	struct datapath_use use;
+	struct rule *rule;
+	int r = datapath_use(&f->choice, spec->datapath, &use, err);
 
+	if (r < 0)
+		return error_wrap(err, r, "cannot publish %s", spec_format(spec, text, sizeof(text)));
+	rule = malloc(sizeof(*rule));
 	if (!rule)
-		return NULL;
+		return -ENOMEM;
 	*rule = (struct rule){
 		.forwarder = f,
 		.id = id,
 		.spec = *spec,
+		.use = use,
 		.is_open = false,
 	};
+	/* where --datapath says so, it was warned of already */
+	if (spec->datapath == DATAPATH_SHUNT && f->choice.wanted != DATAPATH_SHUNT &&
+	    *f->choice.noticed)
+		log_warn("%s: datapath shunt: %s", spec_format(spec, text, sizeof(text)),
+			 f->choice.noticed);
 	gate_init(&rule->gate, f, rule, &f->gates.each);
 	LIST_INIT(&rule->listeners);
 	LIST_INIT(&rule->pairs);
 	LIST_INIT(&rule->udp_listeners);
 	udp_pool_init(&rule->udp_pool);
 	TAILQ_INSERT_TAIL(&f->rules.list, rule, entry);
-	return rule;
+	*ret = rule;
+	return 0;
 }
 
 /* Once it has nothing that it is needed for. */
@@ -176,10 +190,8 @@ int rule_listen(struct forwarder *f, const struct forwarder_request *request, in
 	struct rule *rule = rule_find(f, request->listen.rule);
 	int r = check_room(f, request, n, err);
 
-	if (r >= 0 && !rule) {
-		rule = rule_new(f, request->listen.rule, &request->listen.spec);
-		r = rule ? 0 : -ENOMEM;
-	}
+	if (r >= 0 && !rule)
+		r = rule_new(f, request->listen.rule, &request->listen.spec, &rule, err);
 	if (r >= 0)
 		r = (request->listen.udp ? add_udp_listeners : add_listeners)(
 			rule, request->listen.container_port, fds, n);

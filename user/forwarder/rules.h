@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "datapath/datapath.h"
 #include "forwarder/gate.h"
 #include "forwarder/idle.h"
 #include "forwarder/listener.h"
@@ -27,6 +28,7 @@ struct rule {
 	struct forwarder *forwarder;
 	uint32_t id;
 	struct port_spec spec; /* as it is bound */
+	struct datapath_use use;
 	bool is_open;	       /* all its listeners came: they are accepted on */
 	bool is_removed;
 	unsigned int users;    /* of this memory, besides those below */

@@ -43,6 +43,7 @@ struct port_spec {
 	uint16_t container_port; /* the first of the range */
 	uint32_t count;		 /* ports in the range, 1 to 65535 */
 	unsigned int protos;	 /* PROTO_* bits, at least one */
+	uint8_t datapath;	 /* enum datapath, of tcp; not in the text: --rule-datapath */
 };
 
 /* The longest text that is read at all, in bytes without the NUL. */
@@ -52,7 +53,7 @@ struct port_spec {
 #define SPEC_FORMAT_MAX 128
 
 /*
- * spec_parse - Returns 0, or -EINVAL with one line in @err that quotes the
+ * spec_parse - with no datapath of its own. Returns 0, or -EINVAL with one line in @err that quotes the
  * whole text, names the part and its value, and says why. *ret is untouched
  * on failure. The ranges of the result end at 65535 at most.
  */

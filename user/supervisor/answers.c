@@ -110,7 +110,7 @@ static void collect_rule(struct collected *c, const struct forwarder_rule *rule)
 	one = answer_rule(rule->id, &rule->spec);
 	json_add_string(one, "state", rule->is_removed ? "draining" : "open");
 	json_add_uint(one, "connections", rule->connections);
-	json_add_string(one, "datapath", c->datapath);
+	json_add_string(one, "datapath", datapath_name(rule->datapath));
 	if (c->counts)
 		add_counts(one, &rule->counts);
 	add_limits(one, &rule->limits, c->counts);

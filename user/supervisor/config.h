@@ -31,6 +31,8 @@ struct config {
 	uint32_t drain_timeout; /* seconds */
 
 	enum datapath datapath;
+	enum datapath rule_datapath; /* while options are read: of the next -p */
+	bool wants_spec;	     /* likewise: no -p has followed it */
 	struct udp_limits udp;
 	struct limits all_limits, rule_limits;
 	struct addr child4, child6; /* AF_UNSPEC: not given */

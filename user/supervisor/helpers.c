@@ -36,6 +36,8 @@ static int start_forwarder(struct supervisor *s, int sockets_fd, int log_fd, str
 	if (r < 0)
 		return r;
 	request.setup.datapath = (uint8_t)s->config->datapath;
+	for (size_t i = 0; i < s->config->n_specs; i++)
+		request.setup.also |= (uint8_t)(1U << s->config->specs[i].datapath);
 	request.setup.log_level = (uint8_t)log_level_get();
 	request.setup.log_json = log_is_json();
 	request.setup.udp = s->config->udp;

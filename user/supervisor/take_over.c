@@ -116,6 +116,8 @@ static int adopt_rule(struct taking *t, const struct take_over_rule *rule, struc
 	};
 	int r = 0;
 
+	p.bound.datapath = spec && spec->datapath ? spec->datapath : rule->bound.datapath;
+	p.asked.datapath = p.bound.datapath;
 	if (spec)
 		p.bound.container_port = spec->container_port;
 	else

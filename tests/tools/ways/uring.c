@@ -18,6 +18,9 @@
 #define ENTRIES 64
 #define PIPE_SIZE (256 * 1024u)
 
+/* Sends. A capture comes after 32 of them. */
+#define EARLY 100
+
 struct ring {
 	int fd;
 	unsigned int *sq_tail, *sq_mask, *sq_array;
@@ -125,6 +128,19 @@ static ssize_t uring_send_zc(struct end *e, size_t at, size_t done, size_t size)
 	return send_by(e, IORING_OP_SEND_ZC, at, at_most(size - done, PIPE_SIZE));
 }
 
+/* By send(2) until the sender is captured, as a rule, and then by a ring that is new. */
+static ssize_t late_send(struct end *e, size_t at, size_t done, size_t size)
+{
+	if (e->early < EARLY) {
+		e->early++;
+		e->asked = at_most(size - done, PIPE_SIZE);
+		return send(e->fd, e->source->map + at, e->asked, MSG_NOSIGNAL);
+	}
+	if (!e->ring)
+		ring_open(e);
+	return uring_send(e, at, done, size);
+}
+
 static void ring_and_pipe_open(struct end *e)
 {
 	ring_open(e);
@@ -164,6 +180,7 @@ static ssize_t uring_splice(struct end *e, size_t at, size_t done, size_t size)
 const struct way uring_ways[] = {
 	{ .name = "uring-send", .max = ANY_SIZE, .open = ring_open, .step = uring_send },
 	{ .name = "uring-zc", .max = ANY_SIZE, .open = ring_open, .step = uring_send_zc },
+	{ .name = "uring-late", .max = ANY_SIZE, .step = late_send },
 	{ .name = "uring-splice",
 	  .max = ANY_SIZE,
 	  .open = ring_and_pipe_open,

@@ -84,6 +84,7 @@ struct end {
 	size_t in_pipe;
 	int short_file;	   /* it ends where the message ends */
 	struct ring *ring; /* of io_uring */
+	unsigned int early; /* sends before there was one */
 };
 
 struct way {
