@@ -77,6 +77,15 @@ static int add(struct supervisor *s, const struct control_request *request,
 	return 0;
 }
 
+/* Which of the removed rules are no more, a list says. */
+static void forget_drained(struct supervisor *s)
+{
+	struct json *unused = NULL;
+
+	if (forwarder_told_is_full(&s->forwarder.told) && answer_list(s, &unused, NULL) >= 0)
+		json_free(unused);
+}
+
 static int remove_rule(struct supervisor *s, const struct control_request *request,
 		       struct json **ret, struct error *err)
 {
@@ -102,6 +111,7 @@ static int remove_rule(struct supervisor *s, const struct control_request *reque
 	*ret = json_new_object();
 	json_add_uint(*ret, "id", remove.remove.rule);
 	json_add_uint(*ret, "connections", r < 0 ? 0 : reply.connections);
+	forget_drained(s);
 	return 0;
 }
 
