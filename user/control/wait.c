@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "base/timer.h"
+
+/* Until a queue that is full is tried again: nothing tells when it is not. */
+#define CONNECT_AGAIN_MS 20
 
 void control_wait_start(struct control_wait *w, unsigned int seconds)
 {
@@ -36,4 +40,20 @@ int control_wait(const struct control_wait *w, int fd, short events)
 		if (r < 0 || fds[0].revents)
 			return r;
 	}
+}
+
+int control_wait_connect(const struct control_wait *w, int fd, const struct sockaddr_un *sa)
+{
+	struct control_wait pause = *w;
+	int r;
+
+	while (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0) {
+		if (errno != EAGAIN)
+			return -errno;
+		pause.end = timer_now() + CONNECT_AGAIN_MS;
+		r = control_wait(&pause, -1, 0);
+		if (r != -ETIMEDOUT || timer_now() >= w->end)
+			return r;
+	}
+	return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long one exchange over the control socket may take as a whole, and what ends it earlier. */
+/* How long one exchange over a socket may take as a whole, and what ends it earlier. */
 #pragma once
 
 #include <stdint.h>
+#include <sys/un.h>
 
 struct control_wait {
 	uint64_t end;	      /* as timer_now() */
@@ -21,3 +22,9 @@ void control_wait_start(struct control_wait *w, unsigned int seconds);
  * waits are not a long one), or what w->woken returned.
  */
 int control_wait(const struct control_wait *w, int fd, short events);
+
+/*
+ * control_wait_connect - connect the non-blocking @fd to @sa; while the queue there is full, try
+ * again. Returns 0, -errno, or what @w says.
+ */
+int control_wait_connect(const struct control_wait *w, int fd, const struct sockaddr_un *sa);
