@@ -214,6 +214,65 @@ wrong_listener() {
 	wrong_listener tcp "is of another network namespace" --netns "$ns"
 }
 
+# udp_rule - as rule_of, to port 7001
+udp_rule() {
+	printf '{"id":1,"asked":"%s","bound":"%s"}' "127.0.0.1:$port:7001/udp"{,}
+}
+
+# session_of RULE PORT
+session_of() {
+	printf '{"return":{"after":0,"sessions":[{"rule":%s,"container_port":%s,"replied":true,"client":"::ffff:127.0.0.1","client_port":4444,"local":"::ffff:127.0.0.1","scope":0}]}}' "$@"
+}
+
+# hand_over_session KIND SESSION - an old one with udp_rule, whose one session has that socket
+hand_over_session() {
+	giver_start --bind 127.0.0.1 --port "$port"
+	peer_tell giver "channel $(state_of "$(udp_rule)")"
+	peer_tell giver 'udp {"return":{}}'
+	peer_tell giver '- {"return":{}}'
+	peer_tell giver "$1 $2"
+}
+
+# wrong_session KIND FAULT [RULE PORT] - the taker refuses it, and the old one goes on
+wrong_session() {
+	local kind=$1 fault=$2
+
+	shift 2
+	[ $# -gt 0 ] || set -- 1 7001
+	hand_over_session "$kind" "$(session_of "$@")"
+	taker_runs --control "$dir/own"
+	taker_ends 10
+	taker_failed "--take-over $socket: the old portshunt$fault" || return
+	[ ! -e "$dir/own" ] || return
+	giver_end
+	[ "$(tail -1 <<<"$output")" = '{"execute":"sessions","arguments":{"after":0}}' ]
+}
+
+@test "a UDP session that is not the container's is not taken over" {
+	local socket_is="'s socket of a UDP session of rule 1: it "
+
+	free_port
+	wrong_session "to /proc/self/ns/net 127.0.0.1 7001" "${socket_is}is of another network namespace than the container"
+	wrong_session "to /proc/self/ns/net 127.0.0.1 0" "${socket_is}is of another network namespace than the container"
+	wrong_session tcp "${socket_is}is no UDP socket"
+	wrong_session channel "${socket_is}is no UDP socket"
+	for published in "2 7001" "1 7000" "1 7002"; do
+		wrong_session "to $ns 127.0.0.1 7001" " has a UDP session of rule ${published% *} to port ${published#* }, which it does not publish" $published
+	done
+}
+
+@test "of UDP sessions those that lead to the rule's port are taken over" {
+	free_port
+	for to in "127.0.0.1 7001 1" "127.0.0.1 7000 0" "127.0.0.2 7001 0" "127.0.0.1 0 0"; do
+		hand_over_session "to $ns ${to% *}" "$(session_of 1 7001)"
+		peer_tell giver '- {"return":{}}'
+		portshunt_start attach "${options[@]}" --take-over "$socket"
+		said "took over 1 rule, 1 listener, ${to##* } UDP session"
+		giver_end
+		portshunt_stop
+	done
+}
+
 @test "the listener that its rule says is taken over" {
 	free_port
 	giver_start --bind 127.0.0.1 --port "$port"
