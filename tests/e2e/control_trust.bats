@@ -59,10 +59,10 @@ taker_failed() {
 	return 1
 }
 
-# state_of RULES - as an old one would reply, of $ns
+# state_of RULES [LAST_ID] - as an old one would reply, of $ns
 state_of() {
-	printf '{"return":{"version":1,"last_id":9,"netns":"%x:%x","rules":[%s]}}' \
-		$(stat -L -c '%d %i' "$ns") "$1"
+	printf '{"return":{"version":1,"last_id":%s,"netns":"%x:%x","rules":[%s]}}' \
+		"${2:-9}" $(stat -L -c '%d %i' "$ns") "$1"
 }
 
 # rule_of ADDRESS - port $port of that address to port 80
@@ -212,6 +212,44 @@ wrong_listener() {
 	wrong_listener tcp "is bound to another address or port" --bind 127.0.0.2
 	wrong_listener tcp "is bound to another address or port" --bind 0.0.0.0
 	wrong_listener tcp "is of another network namespace" --netns "$ns"
+}
+
+@test "a rule is bound as it was asked for, or not taken over" {
+	local rule said="rule 1 is not bound as it was asked for"
+
+	for rule in 8080:80/tcp,8081:80/tcp 8080:80/tcp,8080:81/tcp 80/tcp,8080:81/tcp \
+		8080:80/tcp,8080:80/udp 127.0.0.1:8080:80/tcp,8080:80/tcp \
+		8080-8081:80-81/tcp,8080:80/tcp 80-81/tcp,8080-8082:80-82/tcp; do
+		giver_start
+		peer_tell giver "channel $(state_of "{\"id\":1,\"asked\":\"${rule%,*}\",\"bound\":\"${rule#*,}\"}")"
+		taker_runs -p 8080:80
+		taker_ends 10
+		taker_failed "--take-over $socket: bad reply: $said"
+		giver_end
+	done
+}
+
+@test "an old one that has used up the numbers of rules leaves none for new ones" {
+	free_port
+	giver_start
+	peer_tell giver "channel $(state_of "" 4294967295)"
+	taker_runs -p "$port:80"
+	taker_ends 10
+	taker_failed "--take-over $socket: no numbers are left for 1 more rules: the last one is 4294967295; start"
+	giver_end
+	not_listening "$port"
+	# without new ones it is as good as any, and says so when it is asked for one
+	giver_start
+	peer_tell giver "channel $(state_of "" 4294967295)"
+	peer_tell giver '- {"return":{}}'
+	peer_tell giver '- {"return":{"after":0,"sessions":[]}}'
+	peer_tell giver '- {"return":{}}'
+	portshunt_start attach "${options[@]}" --take-over "$socket" --control "$dir/own"
+	giver_end
+	socket=$dir/own
+	refused "no numbers are left for 1 more rules" add "$port:80"
+	[ "$(rules | wc -l)" = 0 ]
+	portshunt_stop
 }
 
 # udp_rule - as rule_of, to port 7001

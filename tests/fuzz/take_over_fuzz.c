@@ -45,6 +45,9 @@ static void check_state(const struct json *value)
 	for (size_t i = 0; i < s.n; i++) {
 		CHECK(s.rules[i].id > (i ? s.rules[i - 1].id : 0) && s.rules[i].id <= s.last_id);
 		CHECK(s.rules[i].bound.host_port);
+		CHECK(s.rules[i].asked.count == s.rules[i].bound.count);
+		CHECK(!s.rules[i].asked.host_port ||
+		      s.rules[i].asked.host_port == s.rules[i].bound.host_port);
 	}
 	take_over_state_done(&s);
 }

@@ -57,8 +57,11 @@ static int add(struct supervisor *s, const struct control_request *request,
 		r = published_check(&s->published, &request->specs[i], err);
 	if (r < 0)
 		return r;
-	if (!ports || published_reserve(&s->published, request->n_specs) < 0)
+	if (!ports)
 		return error_errno(err, -ENOMEM, "%zu rules", request->n_specs);
+	r = published_reserve(&s->published, request->n_specs, err);
+	if (r < 0)
+		return r;
 	r = publish(s, request, ports, err);
 	if (r < 0) {
 		take_back(s, request->n_specs);
@@ -176,7 +179,7 @@ static int on_request(void *context, const struct control_request *request,
 int requests_start(struct supervisor *s, struct error *err)
 {
 	const struct config *c = s->config;
-	int r = c->take_over ? 0 : published_reserve(&s->published, c->n_specs);
+	int r = c->take_over ? 0 : published_reserve(&s->published, c->n_specs, err);
 
 	for (size_t i = 0; i < c->n_specs && r >= 0 && !c->take_over; i++)
 		published_add(&s->published, &c->specs[i], s->host_ports[i], NULL);

@@ -147,6 +147,8 @@ static int publish_new(struct taking *t, struct error *err)
 			continue;
 		r = published_check(list, &c->specs[i], err);
 		if (r >= 0)
+			r = published_reserve(list, 1, err);
+		if (r >= 0)
 			r = publish_ports(&t->s->forwarder, list->last_id + 1, &c->specs[i], 1,
 					  &t->s->host_ports[i], err);
 		if (r >= 0)
@@ -157,10 +159,12 @@ static int publish_new(struct taking *t, struct error *err)
 
 static int get_listeners(struct taking *t, struct error *err)
 {
-	int r = published_reserve(&t->s->published, t->old.state.n + t->s->config->n_specs);
+	int r = published_reserve(&t->s->published, t->old.state.n + t->s->config->n_specs, err);
 
+	if (r < 0)
+		return r;
 	t->is_adopted = calloc(t->s->config->n_specs + 1, sizeof(*t->is_adopted));
-	if (r < 0 || !t->is_adopted)
+	if (!t->is_adopted)
 		return error_errno(err, -ENOMEM, "%zu rules", t->old.state.n);
 	for (size_t i = 0; i < t->old.state.n && r >= 0; i++)
 		r = adopt_rule(t, &t->old.state.rules[i], err);
