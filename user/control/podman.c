@@ -3,14 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/json.h"
 #include "control/peer.h"
 
@@ -48,37 +46,17 @@ static int check_peer(int fd, const char *path, struct error *err)
 			 "this as user id %u if its container is meant", path, peer.uid, peer.uid);
 }
 
-static int send_all(int fd, const char *text, size_t len, const struct control_wait *wait)
-{
-	while (len) {
-		int r = control_wait(wait, fd, POLLOUT);
-		ssize_t n = r < 0 ? r : fd_send_some(fd, text, len, NULL, 0);
-
-		if (n < 0 && n != -EAGAIN)
-			return (int)n;
-		if (n > 0) {
-			text += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 /* To its end: what it says does not end with the first message of a stream. Cut to @size. */
 static int receive(int fd, char *reply, size_t size, const struct control_wait *wait)
 {
 	size_t len = 0;
 	ssize_t n;
-	int r;
 
 	do {
-		r = control_wait(wait, fd, POLLIN);
-		if (r < 0)
-			return r;
-		n = recv(fd, reply + len, size - 1 - len, MSG_DONTWAIT);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return -errno;
-		len += n > 0 ? (size_t)n : 0;
+		n = control_wait_recv(wait, fd, reply + len, size - 1 - len);
+		if (n < 0)
+			return (int)n;
+		len += (size_t)n;
 	} while (n != 0 && len < size - 1);
 	reply[len] = '\0';
 	return 0;
@@ -97,7 +75,7 @@ static int ask(int fd, const char *child_ip, char *reply, size_t size,
 		return -ENOMEM;
 	/* in the place of the NUL: Go's decoder sees a string's end only at what follows it */
 	text[len] = '\n';
-	r = send_all(fd, text, len + 1, wait);
+	r = control_wait_send(wait, fd, text, len + 1);
 	/* who was refused finds that there */
 	return r < 0 && r != -EPIPE ? r : receive(fd, reply, size, wait);
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/fd.h"
 #include "base/timer.h"
 
 /* Until a queue that is full is tried again: nothing tells when it is not. */
@@ -56,4 +57,34 @@ int control_wait_connect(const struct control_wait *w, int fd, const struct sock
 			return r;
 	}
 	return 0;
+}
+
+int control_wait_send(const struct control_wait *w, int fd, const char *data, size_t len)
+{
+	while (len) {
+		int r = control_wait(w, fd, POLLOUT);
+		ssize_t n = r < 0 ? r : fd_send_some(fd, data, len, NULL, 0);
+
+		if (n == -EAGAIN)
+			continue;
+		if (n < 0)
+			return (int)n;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t control_wait_recv(const struct control_wait *w, int fd, char *data, size_t len)
+{
+	ssize_t n;
+	int r;
+
+	do {
+		r = control_wait(w, fd, POLLIN);
+		if (r < 0)
+			return r;
+		n = recv(fd, data, len, MSG_DONTWAIT);
+	} while (n < 0 && (errno == EAGAIN || errno == EINTR));
+	return n < 0 ? -errno : n;
 }

@@ -2,7 +2,9 @@
 /* How long one exchange over a socket may take as a whole, and what ends it earlier. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 struct control_wait {
@@ -28,3 +30,11 @@ int control_wait(const struct control_wait *w, int fd, short events);
  * again. Returns 0, -errno, or what @w says.
  */
 int control_wait_connect(const struct control_wait *w, int fd, const struct sockaddr_un *sa);
+
+/*
+ * control_wait_send - all @len bytes. Returns 0, -errno, or what @w says.
+ * control_wait_recv - some bytes, at most @len; descriptors that come with them are closed.
+ * Returns how many, 0 at the end, -errno, or what @w says.
+ */
+int control_wait_send(const struct control_wait *w, int fd, const char *data, size_t len);
+ssize_t control_wait_recv(const struct control_wait *w, int fd, char *data, size_t len);
