@@ -126,6 +126,20 @@ rule_is_not_believed() {
 	all_gone
 }
 
+@test "many ports that a forwarder does not take are given up at once" {
+	forwarder_taken_over
+	# more requests to remove a rule than find room in a socket
+	status=0
+	control add $(seq 1 2000) || status=$?
+	[ "$status" = 125 ]
+	[ "$(cat "$dir/control.err")" = "portshunt: the forwarder has not answered within 5 s" ]
+	kill -TERM "$portshunt_pid"
+	finish
+	[ "$status" = 0 ]
+	soon 4000
+	all_gone
+}
+
 @test "while a forwarder does not answer, SIGTERM ends portshunt" {
 	forwarder_taken_over
 	control list >/dev/null 2>&1 3>&- &

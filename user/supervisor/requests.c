@@ -19,6 +19,7 @@ static int check_forwarder(const struct config *c, struct error *err)
 	return 0;
 }
 
+/* Those that the forwarder was asked for: the first that it does not take is the last to wait for. */
 static void take_back(struct supervisor *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -27,8 +28,12 @@ static void take_back(struct supervisor *s, size_t n)
 			.remove.rule = s->published.last_id + 1 + (uint32_t)i,
 		};
 
-		if (forwarder_tell(&s->forwarder, &request) < 0)
-			log_error("control: the forwarder does not answer");
+		if (!forwarder_told_find(&s->forwarder.told, request.remove.rule))
+			continue;
+		if (forwarder_tell(&s->forwarder, &request) >= 0)
+			continue;
+		log_error("control: the forwarder does not answer");
+		break;
 	}
 	/* a number that somebody has seen means one rule for ever */
 	s->published.last_id += (uint32_t)n;
