@@ -197,11 +197,14 @@ static ssize_t exchange(struct client *c, struct call *call)
 
 static int call(struct client *c, struct call *call, struct error *err)
 {
-	const struct forwarder_reply *reply = call->reply;
+	struct forwarder_reply *reply = call->reply;
 	ssize_t len;
 
 	if (c->is_lost)
 		return gone(c, "forwarder", err);
+	/* gcc -fanalyzer does not see that a length above 0 is that of a reply */
+	reply->error = 0;
+	*reply->text = '\0';
 	len = exchange(c, call);
 	if (len > 0 && reply->error >= 0)
 		return 0;

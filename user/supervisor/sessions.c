@@ -136,7 +136,7 @@ int sessions_take_over(struct supervisor *s, struct old_one *old, size_t *ret_n,
 		       struct error *err)
 {
 	uint32_t after = 0;
-	int r;
+	int r = 0;
 
 	*ret_n = 0;
 	if (!*s->netns_name || strcmp(s->netns_name, old->state.netns) != 0)
