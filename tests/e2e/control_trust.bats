@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load lib
 load run_lib
 load control_lib
-load take_over_lib
+load giver_lib
 
 setup_file() { e2e_setup_file; }
 
@@ -16,59 +16,6 @@ setup() {
 
 teardown() { run_teardown; }
 teardown_file() { e2e_teardown_file; }
-
-# giver_start [OPTION...] - listens at $socket and answers by what it is told
-giver_start() {
-	peer_start giver server giver --socket "$socket" "$@"
-}
-
-# giver_end - sets $output to the requests that it got and nobody has read
-giver_end() {
-	peer_stdin_eof giver
-	peer_wait giver
-	rm -f "$socket"
-}
-
-# taker_runs [OPTION...] - takes over from the giver; sets $taker, what it says is in $dir/taker
-taker_runs() {
-	(
-		children_close_fds
-		# of a shell's background job SIGINT is ignored
-		exec env --default-signal=INT "$PORTSHUNT" attach "${options[@]}" \
-			--take-over "$socket" --log-level warn "$@" >"$dir/taker" 2>&1
-	) &
-	taker=$!
-	ends_with_test+=("$taker")
-}
-
-# taker_ends SECONDS - sets $status and $took
-taker_ends() {
-	local from=${EPOCHREALTIME/./}
-
-	eventually "$1" pid_ended "$taker" || { echo "it does not end"; return 1; }
-	status=0
-	wait "$taker" || status=$?
-	took=$(((${EPOCHREALTIME/./} - from) / 1000))
-}
-
-# taker_failed TEXT - with one line
-taker_failed() {
-	[[ $status = 125 && $(wc -l <"$dir/taker") = 1 && $(<"$dir/taker") == *"$1"* ]] && return
-	echo "status $status, and:"
-	cat "$dir/taker"
-	return 1
-}
-
-# state_of RULES - as an old one would reply, of $ns
-state_of() {
-	printf '{"return":{"version":1,"last_id":9,"netns":"%x:%x","rules":[%s]}}' \
-		$(stat -L -c '%d %i' "$ns") "$1"
-}
-
-# rule_of ADDRESS - port $port of that address to port 80
-rule_of() {
-	printf '{"id":1,"asked":"%s:%s:80","bound":"%s:%s:80"}' "$1" "$port" "$1" "$port"
-}
 
 @test "what another user listens at is not asked, and nothing of it is printed" {
 	user_need
@@ -90,81 +37,6 @@ rule_of() {
 	[ "$output" = '{"execute":"list","arguments":{}}' ]
 }
 
-@test "nothing is taken over from another user" {
-	user_need
-	free_port
-	wrap=("${user_wrap[@]}")
-	giver_start --bind 127.0.0.1 --port "$port"
-	wrap=()
-	chmod 755 "$dir"
-	peer_tell giver "channel $(state_of "$(rule_of 127.0.0.1)")"
-	peer_tell giver 'tcp {"return":{}}'
-	peer_tell giver 'again {"return":{"after":0,"sessions":[]}}'
-	taker_runs --control "$dir/own"
-	taker_ends 10
-	taker_failed "--take-over $socket: control socket $socket: user id $(id -u pstest) listens at it"
-	[ ! -e "$dir/own" ]
-	giver_end
-	[ -z "$output" ]
-	not_listening "$port"
-}
-
-@test "a reply that comes byte by byte is given up, in one line" {
-	giver_start
-	peer_tell giver 'drip {"return":{}}'
-	taker_runs
-	peer_read giver
-	[[ $line == '{"execute":"take-over"'* ]]
-	taker_ends 10
-	taker_failed "--take-over $socket: control socket $socket: no whole reply within 5 s"
-	peer_read giver
-	[ "$line" = "given up" ]
-	giver_end
-}
-
-@test "pages of UDP sessions that come round again are an error" {
-	giver_start
-	peer_tell giver "channel $(state_of "")"
-	peer_tell giver '- {"return":{}}'
-	peer_tell giver 'again {"return":{"after":7,"sessions":[]}}'
-	taker_runs --control "$socket"
-	taker_ends 10
-	taker_failed "--take-over $socket: the old portshunt's UDP sessions: page 7 follows page 7"
-	giver_end
-	[ "$(grep -c '"execute":"sessions"' <<<"$output")" = 2 ]
-	[ "$(ls -A "$dir" | grep -c '~$')" = 0 ]
-}
-
-@test "an old one that says nothing more is given up after 5 seconds" {
-	giver_start
-	peer_tell giver "channel $(state_of "")"
-	taker_runs
-	taker_ends 10
-	taker_failed "--take-over $socket: the old portshunt has not answered within 5 s"
-	peer_tell giver "- x"
-	giver_end
-}
-
-@test "SIGTERM and SIGINT end a take-over that waits" {
-	for signal in TERM INT; do
-		# before the first reply, and for one after it
-		for steps in 1 2; do
-			giver_start
-			[ $steps = 1 ] || peer_tell giver "channel $(state_of "")"
-			taker_runs
-			for ((i = 0; i < steps; i++)); do
-				peer_read giver
-			done
-			kill -$signal "$taker"
-			taker_ends 3
-			[ "$status" = 0 ]
-			[ ! -s "$dir/taker" ]
-			peer_tell giver "- x"
-			giver_end
-		done
-	done
-}
-
 @test "SIGTERM and SIGINT end a command that waits" {
 	for signal in TERM INT; do
 		giver_start
@@ -181,51 +53,6 @@ rule_of() {
 		peer_tell giver "- x"
 		giver_end
 	done
-}
-
-# wrong_listener KIND FAULT [OPTION...] - the taker refuses it; the old one, which opens it with those
-# options, has a rule for port $port of 127.0.0.1
-wrong_listener() {
-	local kind=$1 fault=$2
-
-	shift 2
-	giver_start --bind 127.0.0.1 --port "$port" "$@"
-	peer_tell giver "channel $(state_of "$(rule_of 127.0.0.1)")"
-	peer_tell giver "$kind {\"return\":{}}"
-	taker_runs --control "$dir/own"
-	taker_ends 10
-	taker_failed "--take-over $socket: the old portshunt's listener of 127.0.0.1:$port:80/tcp: it $fault; start this one where" ||
-		return
-	[ ! -e "$dir/own" ] || return
-	giver_end
-	# nothing after it
-	[ "$(tail -1 <<<"$output")" = '{"execute":"sockets","arguments":{"rule":1,"protocol":"tcp","container_port":80,"count":1}}' ] ||
-		{ echo "$output"; return 1; }
-	not_listening "$port"
-}
-
-@test "a listener that is not what its rule says is not taken over" {
-	free_port 2
-	wrong_listener udp "is no TCP socket"
-	wrong_listener bound "does not listen"
-	wrong_listener tcp "is bound to another address or port" --port $((port + 1))
-	wrong_listener tcp "is bound to another address or port" --bind 127.0.0.2
-	wrong_listener tcp "is bound to another address or port" --bind 0.0.0.0
-	wrong_listener tcp "is of another network namespace" --netns "$ns"
-}
-
-@test "the listener that its rule says is taken over" {
-	free_port
-	giver_start --bind 127.0.0.1 --port "$port"
-	peer_tell giver "channel $(state_of "$(rule_of 127.0.0.1)")"
-	peer_tell giver 'tcp {"return":{}}'
-	peer_tell giver '- {"return":{}}'
-	peer_tell giver '- {"return":{"after":0,"sessions":[]}}'
-	peer_tell giver '- {"return":{}}'
-	portshunt_start attach "${options[@]}" --take-over "$socket"
-	page "http://127.0.0.1:$port/"
-	giver_end
-	portshunt_stop
 }
 
 # run_inside [OPTION...] -- SCRIPT - `portshunt run` as $who, with SCRIPT as COMMAND and $PORTSHUNT

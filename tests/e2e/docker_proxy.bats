@@ -280,6 +280,9 @@ rootlesskit_starts() {
 	rootlesskit_starts '{}' "500 Internal Server Error"
 	proxy_outcome "${on[@]}"
 	[[ $outcome == "$unable \"HTTP/1.0 500 Internal"* ]]
+	rootlesskit_starts @drip
+	proxy_outcome "${on[@]}"
+	[ "$outcome" = "$unable connection timed out'" ]
 }
 
 @test "rootless Docker whose port driver opens what is listened on: it runs" {

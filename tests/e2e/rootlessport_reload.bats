@@ -84,6 +84,50 @@ holder() {
 	[ "$(grep -c '^silent: ' "$dir/replies")" = 25 ]
 }
 
+# everybody_may_connect - the modes of the socket and its directories keep nobody out
+everybody_may_connect() {
+	local path=$tmpdir/t/rp
+
+	while [ "$path" != / ] && [ "$path" != /tmp ]; do
+		chmod a+rx "$path"
+		path=${path%/*}
+	done
+	chmod 666 "$tmpdir/t/rp/c0ffee"
+}
+
+@test "who is neither root nor the user of rootlessport is refused" {
+	user_need
+	need_root
+	helper_go
+	everybody_may_connect
+	rp=$tmpdir/t/rp/c0ffee
+	run as_user perl "$e2e_root/tests/tools/seqpacket.pl" "$rp" '"127.0.0.2"' '' '@silent'
+	denied="access denied: user id $(id -u pstest) is neither root nor the user of this rootlessport"
+	[ "$output" = "$denied"$'\n'"$denied"$'\n'"silent: $denied" ]
+	run -125 as_user "$PORTSHUNT" reload --podman "$rp" 127.0.0.2
+	[ "$output" = "portshunt: port reloading failed: $denied" ]
+	[ "$(reload '"127.0.0.1"')" = OK ]
+	page "http://127.0.0.1:$port/"
+}
+
+@test "rootless, its user may reload, from outside the user namespace, too" {
+	user_need
+	need_root
+	config ',"RootlessCNI":true,"NetNSPath":"/proc/@NSPID/ns/net"' "$(mapping "$port" 80)"
+	user_namespaces
+	helper_start "$ours" "${wrapped[@]}"
+	[ "$ready" = 1 ]
+	everybody_may_connect
+	rp=$tmpdir/t/rp/c0ffee
+	[ "$(as_user perl "$e2e_root/tests/tools/seqpacket.pl" "$rp" '"127.0.0.2"')" = OK ]
+	as_user "$PORTSHUNT" reload --podman "$rp" 127.0.0.1
+	# the root of the host has no id there, as nobody else has
+	[ "$(reload '"127.0.0.2"')" = "access denied: user id 65534 is neither root nor the user of this rootlessport" ]
+	run -125 "$PORTSHUNT" reload --podman "$rp" 127.0.0.1
+	who=$(id -u pstest)
+	[ "$output" = "portshunt: could not reload rootless port mappings: $rp: user id $who listens at it, not root or the user who asks, and was asked nothing; run this as user id $who if its container is meant" ]
+}
+
 @test "a TmpDir longer than the address of a socket" {
 	local long
 

@@ -62,12 +62,12 @@ unasked_walkers() {
 	all_gone
 }
 
-# forwarder_taken_over - `attach`, whose forwarder, $pid, says nothing by itself
+# forwarder_taken_over [OPTION...] - `attach`, whose forwarder, $pid, says nothing by itself
 forwarder_taken_over() {
 	[ "$(id -u)" = 0 ] || skip "takes root"
 	socket=$dir/control
 	netns_make
-	control_start -p 80
+	control_start "${@:--p80}"
 	process_of forwarder
 	kill -STOP "$pid"
 }
@@ -83,6 +83,39 @@ forwarder_taken_over() {
 	all_gone
 }
 
+# lists ID HOST_PORT CONTAINER_PORT REMOVED - what the forwarder says that there is
+lists() {
+	perl "$hostile" rule "$pid" "$@" >"$dir/sent" 3>&- &
+}
+
+# rule_is_not_believed ID HOST_PORT CONTAINER_PORT REMOVED - where rule 1 is port $port to 80 and open
+rule_is_not_believed() {
+	forwarder_taken_over -p "$port:80"
+	lists 1 "$port" 80 0
+	[ "$(rules)" = "1 0.0.0.0:$port 80 tcp 0 open" ]
+	lists "$@"
+	refused "a message of the forwarder makes no sense: it was ended" list
+	finish
+	[ "$status" = 125 ]
+	errors 1
+	all_gone
+}
+
+@test "a forwarder that lists another host port than it was given is ended" {
+	free_port 2
+	rule_is_not_believed 1 $((port + 1)) 80 0
+}
+
+@test "a forwarder that lists another container port than it was told is ended" {
+	free_port 2
+	rule_is_not_believed 1 "$port" 81 0
+}
+
+@test "a forwarder that lists a rule as removed that nobody has removed is ended" {
+	free_port 2
+	rule_is_not_believed 1 "$port" 80 1
+}
+
 @test "a forwarder that sends pages without end is ended, with all of portshunt" {
 	forwarder_taken_over
 	perl "$hostile" pages "$pid" >"$dir/sent" 3>&- &
@@ -90,6 +123,20 @@ forwarder_taken_over() {
 	finish
 	[ "$status" = 125 ]
 	errors 1
+	all_gone
+}
+
+@test "many ports that a forwarder does not take are given up at once" {
+	forwarder_taken_over
+	# more requests to remove a rule than find room in a socket
+	status=0
+	control add $(seq 1 2000) || status=$?
+	[ "$status" = 125 ]
+	[ "$(cat "$dir/control.err")" = "portshunt: the forwarder has not answered within 5 s" ]
+	kill -TERM "$portshunt_pid"
+	finish
+	[ "$status" = 0 ]
+	soon 4000
 	all_gone
 }
 

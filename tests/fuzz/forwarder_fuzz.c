@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "datapath/datapath.h"
 #include "forwarder/protocol.h"
+#include "forwarder/told.h"
 #include "fuzz/fuzz.h"
 
 struct asked {
@@ -17,6 +18,43 @@ struct asked {
 	uint32_t last_rule, after;
 	uint64_t before;
 };
+
+/* Of the rules that were asked for as many as this are known, each with two ports. */
+#define KNOWN 64
+
+/* Rules 1 to @last, each second one TCP and UDP, each third one removed. */
+static void tell(struct forwarder_told *told, uint32_t last)
+{
+	*told = (struct forwarder_told){ .target4.family = AF_INET };
+	for (int i = 0; i < LIMITS; i++)
+		told->all.of[i] = told->each.of[i] = LIMIT_OFF;
+	CHECK(forwarder_told_reserve(told, KNOWN) == 0);
+	for (uint32_t id = 1; id <= last && id <= KNOWN; id++) {
+		struct forwarder_request listen = {
+			.type = FORWARDER_LISTEN,
+			.listen = {
+				.rule = id,
+				.count = 2,
+				.container_port = 80,
+				.spec = {
+					.host_port = (uint16_t)(8000 + id),
+					.container_port = 80,
+					.count = 2,
+					.protos = id % 2 ? PROTO_TCP : PROTO_TCP | PROTO_UDP,
+				},
+			},
+		};
+		struct forwarder_request removed = {
+			.type = FORWARDER_REMOVE,
+			.remove = { .rule = id, .drain = true },
+		};
+
+		forwarder_told_request(told, &listen);
+		if (id % 3 == 0)
+			forwarder_told_request(told, &removed);
+	}
+	CHECK(told->n == (last < KNOWN ? last : KNOWN));
+}
 
 static void check_addr(const struct addr *a)
 {
@@ -74,7 +112,8 @@ static void check_requests(const struct forwarder_request *requests, size_t len,
 	CHECK(n < 0 || (n_fds <= shares && shares <= FD_PASS_MAX));
 }
 
-static void check_rules(const struct forwarder_reply *reply, const struct asked *asked)
+static void check_rules(const struct forwarder_reply *reply, const struct asked *asked,
+			const struct forwarder_told *told)
 {
 	uint32_t after = asked->after;
 
@@ -85,8 +124,11 @@ static void check_rules(const struct forwarder_reply *reply, const struct asked 
 	for (uint32_t i = 0; i < reply->rules.n; i++) {
 		const struct forwarder_rule *rule = &reply->rules.list[i];
 
-		CHECK(rule->id > after && rule->id <= asked->last_rule);
+		const struct forwarder_told_rule *t = forwarder_told_find(told, rule->id);
+
+		CHECK(rule->id > after && t && t->is_removed == rule->is_removed);
 		check_spec(&rule->spec);
+		CHECK(rule->spec.host_port == 8000 + rule->id && rule->spec.container_port == 80);
 		check_bool(rule->is_removed);
 		check_used(rule->datapath);
 		after = rule->id;
@@ -104,6 +146,8 @@ static void check_connections(const struct forwarder_reply *reply, const struct 
 
 		CHECK(c->rule > rule || (c->rule == rule && c->id < before));
 		CHECK(c->rule <= asked->last_rule && (!asked->only || c->rule == asked->after));
+		CHECK(!c->host.family || c->host_port - 8000 - c->rule < 2);
+		CHECK(!c->container.family || c->container_port - 80u < 2);
 		check_bool(c->is_connecting);
 		check_addr(&c->client);
 		check_addr(&c->host);
@@ -120,16 +164,37 @@ static void check_sessions(const struct forwarder_reply *reply, const struct ask
 	for (uint32_t i = 0; i < reply->sessions.n; i++) {
 		check_bool(reply->sessions.list[i].is_replied);
 		CHECK(reply->sessions.list[i].rule <= asked->last_rule);
+		CHECK(reply->sessions.list[i].rule % 2 == 0);
+		CHECK(reply->sessions.list[i].container_port - 80u < 2);
 	}
 }
 
-static void check_reply(struct forwarder_reply *reply, size_t len, const struct asked *asked)
+/* What is known afterwards is less, in order, and what was listed is among it. */
+static void check_told(struct forwarder_told *told, const struct forwarder_request *request,
+		       const struct forwarder_reply *reply)
+{
+	size_t n = told->n, removed = 0;
+
+	forwarder_told_reply(told, request, reply);
+	CHECK(told->n <= n);
+	for (size_t i = 0; i < told->n; i++) {
+		CHECK(!i || told->rules[i].id > told->rules[i - 1].id);
+		removed += told->rules[i].is_removed;
+	}
+	CHECK(told->n_removed == removed);
+	if (request->type == FORWARDER_RULES && reply->error >= 0)
+		for (uint32_t i = 0; i < reply->rules.n; i++)
+			CHECK(forwarder_told_find(told, reply->rules.list[i].id));
+}
+
+static void check_reply(struct forwarder_reply *reply, size_t len, const struct asked *asked,
+			struct forwarder_told *told)
 {
 	struct forwarder_request request = { .type = asked->type };
 	struct forwarder_expected expected = {
 		.requests = &request,
 		.n_requests = asked->n_requests,
-		.last_rule = asked->last_rule,
+		.told = told,
 	};
 	int r;
 
@@ -152,7 +217,7 @@ static void check_reply(struct forwarder_reply *reply, size_t len, const struct 
 	if (reply->error < 0)
 		CHECK(strlen(reply->text) < sizeof(reply->text) && !asked->n_fds);
 	else if (request.type == FORWARDER_RULES)
-		check_rules(reply, asked);
+		check_rules(reply, asked, told);
 	else if (request.type == FORWARDER_CONNECTIONS)
 		check_connections(reply, asked);
 	else if (request.type == FORWARDER_SESSIONS)
@@ -161,10 +226,12 @@ static void check_reply(struct forwarder_reply *reply, size_t len, const struct 
 		CHECK(asked->n_fds <= request.sockets.count);
 	else
 		CHECK(!asked->n_fds);
+	check_told(told, &request, reply);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct forwarder_told told;
 	struct asked asked;
 	void *copy;
 
@@ -179,7 +246,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(copy);
 	memcpy(copy, data + sizeof(asked), size);
 	check_requests(copy, size, asked.n_fds);
-	check_reply(copy, size, &asked);
+	tell(&told, asked.last_rule);
+	check_reply(copy, size, &asked, &told);
+	forwarder_told_done(&told);
 	free(copy);
 	return 0;
 }

@@ -48,6 +48,9 @@ static void check_state(const struct json *value)
 		CHECK(s.rules[i].bound.host_port);
 		CHECK(s.rules[i].asked.datapath <= DATAPATH_SHUNT);
 		CHECK(s.rules[i].bound.datapath == s.rules[i].asked.datapath);
+		CHECK(s.rules[i].asked.count == s.rules[i].bound.count);
+		CHECK(!s.rules[i].asked.host_port ||
+		      s.rules[i].asked.host_port == s.rules[i].bound.host_port);
 	}
 	take_over_state_done(&s);
 }

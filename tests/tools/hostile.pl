@@ -7,6 +7,9 @@
 #	hostile.pl captures N		the same with captures, which have none
 #	hostile.pl rules PID N		as the forwarder PID, which must be stopped, to the supervisor:
 #					the reply to its next request has N rules
+#	hostile.pl rule PID ID HOST_PORT CONTAINER_PORT REMOVED
+#					the same with one rule: TCP, of all addresses, with the
+#					limits that rules have by default
 #	hostile.pl pages PID		the same, and a full page for each request that follows
 #	hostile.pl silent PID		takes the next request, and gives no reply
 #
@@ -66,6 +69,20 @@ sub answer {
 	return defined send $s, pack('l L L x6076', 0, $serial, $n), 0;
 }
 
+# socket, id, host port, container port, removed - a struct forwarder_reply with this rule.
+sub answer_rule {
+	my ($s, $id, $host, $container, $removed) = @_;
+	my $off = 0xffffffff;
+	my $rule = pack 'L L C x3 x24 S S L L x72 L5', $id, 0, $removed, $host, $container, 1, 1,
+		$off, $off, 1024, $off, $off;
+
+	return unless defined recv $s, my $request, 65536, 0;
+	my $serial = unpack 'x4 L', $request;
+	my $reply = pack 'l L L C x3 x24 x24 x72 L5 x44', 0, $serial, 1, 1, $off, $off, $off,
+		16384, $off;
+	return defined send $s, pack('a6088', $reply . $rule), 0;
+}
+
 sub pages {
 	my ($s) = @_;
 	my $sent = 0;
@@ -86,6 +103,7 @@ my ($what, @rest) = @ARGV;
 my $sent = $what eq 'walkers' ? flood(3, 0, $rest[0]) :
 	$what eq 'captures' ? flood(2, 1, $rest[0]) :
 	$what eq 'rules' ? answer(take($rest[0], 1), $rest[1]) :
+	$what eq 'rule' ? answer_rule(take($rest[0], 1), @rest[1 .. 4]) :
 	$what eq 'pages' ? pages(take($rest[0], 1)) :
 	$what eq 'silent' ? silent(take($rest[0], 1)) : die "what?\n";
 print "$sent\n";

@@ -3,6 +3,8 @@
 # for /v1/info is answered with TEXT. The socket is there once it listens.
 #
 # rootlesskit.pl SOCKET TEXT [STATUS]
+#
+# TEXT "@drip" is a byte every tenth of a second, without end.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
@@ -23,5 +25,10 @@ while (my $client = $listener->accept) {
 	my $found = $request =~ m{^GET /v1/info HTTP/1\.0\r\n$};
 	print $client $found ? "HTTP/1.0 $status\r\nContent-Type: application/json\r\n\r\n$text"
 		: "HTTP/1.0 404 Not Found\r\n\r\n404 page not found\n";
+	if ($found && $text eq '@drip') {
+		$client->autoflush;
+		local $SIG{PIPE} = 'IGNORE';
+		select undef, undef, undef, 0.1 while print $client ' ';
+	}
 	close $client;
 }

@@ -9,6 +9,7 @@ use strict;
 use warnings;
 use Socket;
 
+$SIG{PIPE} = 'IGNORE';
 $SIG{ALRM} = sub { die "no reply\n" };
 alarm 30;
 my $path = shift;

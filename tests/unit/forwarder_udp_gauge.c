@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -111,6 +115,66 @@ static void nobody_is_there(void **state)
 	close(client);
 }
 
+/* Of a container's, COMMAND may be what answers: see forwarder/connector_protocol.h. */
+static int read_from_liar(const void *said, size_t len)
+{
+	const struct sockaddr_storage any = { .ss_family = AF_INET };
+	struct udp_gauge gauge;
+	int fds[2], r;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(send(fds[1], said, len, 0), len);
+	r = udp_gauge_read(fds[0], &any, &any, &gauge);
+	close(fds[0]);
+	close(fds[1]);
+	return r;
+}
+
+static int read_error(int error, size_t cut)
+{
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+	} said = {
+		.header = { .nlmsg_len = sizeof(said) - cut, .nlmsg_type = NLMSG_ERROR },
+		.error.error = error,
+	};
+
+	return read_from_liar(&said, sizeof(said) - cut);
+}
+
+static void what_is_no_answer_is_not_believed(void **state)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_msg msg;
+		struct rtattr attr;
+		uint32_t memory[4];
+	} said = {
+		.header = { .nlmsg_len = sizeof(said), .nlmsg_type = SOCK_DIAG_BY_FAMILY },
+		.attr = { .rta_len = RTA_LENGTH(sizeof(said.memory)),
+			  .rta_type = INET_DIAG_SKMEMINFO },
+	};
+	size_t cut = sizeof(said) - offsetof(typeof(said), msg);
+
+	assert_int_equal(read_from_liar(&said, sizeof(said)), 0);
+	/* the length that it names, and the one that it has */
+	assert_int_equal(read_from_liar(&said, sizeof(said) - 1), -EBADMSG);
+	said.attr.rta_len = UINT16_MAX;
+	assert_int_equal(read_from_liar(&said, sizeof(said)), -EBADMSG);
+	said.header.nlmsg_len = sizeof(said.header);
+	assert_int_equal(read_from_liar(&said, sizeof(said)), -EBADMSG);
+	assert_int_equal(read_from_liar(&said, sizeof(said) - cut), -EBADMSG);
+	assert_int_equal(read_from_liar(&said, 1), -EBADMSG);
+
+	assert_int_equal(read_error(-ENOENT, 0), -ENOENT);
+	assert_int_equal(read_error(0, 0), -EBADMSG);
+	assert_int_equal(read_error(ENOENT, 0), -EBADMSG);
+	assert_int_equal(read_error(INT32_MIN, 0), -EBADMSG);
+	/* what the buffer has there is of the reply before */
+	assert_int_equal(read_error(-ENOENT, sizeof(struct nlmsgerr)), -EBADMSG);
+}
+
 static int open_gauge(void **state)
 {
 	gauge_fd = udp_gauge_open();
@@ -124,6 +188,7 @@ int main(void)
 		cmocka_unit_test(it_fills_v6),
 		cmocka_unit_test(a_connected_one_is_told_apart),
 		cmocka_unit_test(nobody_is_there),
+		cmocka_unit_test(what_is_no_answer_is_not_believed),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

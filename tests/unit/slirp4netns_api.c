@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The API client against replies and deaths that the real one does not give. */
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -161,6 +162,29 @@ static void test_replies(void **state)
 	}
 }
 
+/* One byte after the other, and never the last. */
+static void test_drip(void **state)
+{
+	struct slirp4netns_hostfwd fwd = { .host_port = 8080, .guest_port = 80 };
+	char text[4096];
+	pid_t pid;
+	int fd;
+
+	serve();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fd = accept(listener, NULL, NULL);
+		fd_read_all(fd, text, sizeof(text));
+		while (send(fd, " ", 1, MSG_NOSIGNAL) == 1)
+			poll(NULL, 0, 100);
+		_exit(0);
+	}
+	assert_int_equal(slirp4netns_add_hostfwd(&s, &fwd, &err), -ETIMEDOUT);
+	assert_error("cannot read from control socket %s: connection timed out");
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_other_requests(void **state)
 {
 	struct slirp4netns_hostfwd fwd = { .is_udp = true, .host_port = 65535,
@@ -317,6 +341,7 @@ int main(void)
 		TEST(test_list),	   TEST(test_long_list),
 		TEST(test_nobody_listens), TEST(test_dies_first),
 		TEST(test_no_socket),	   TEST(test_long_path),
+		TEST(test_drip),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

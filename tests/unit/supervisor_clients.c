@@ -21,8 +21,9 @@
 #include "supervisor/answers.h"
 #include "supervisor/supervisor.h"
 
-/* The forwarder was told of so many rules. */
+/* The forwarder was told of so many rules, of which the second was removed. */
 #define RULES 3
+#define DRAINING 2
 
 /* How it answers. @request is the latest one. */
 struct evil {
@@ -34,13 +35,45 @@ struct evil {
 static struct supervisor s;
 static int signals;
 
+static const struct port_spec spec = {
+	.host_port = 8080, .container_port = 80, .count = 2, .protos = PROTO_TCP | PROTO_UDP,
+	.datapath = DATAPATH_SPLICE,
+};
+
+static const struct limits limits = { { 100, LIMIT_OFF, 1024, LIMIT_OFF, LIMIT_OFF } };
+
 static void rule(struct forwarder_rule *r, uint32_t id)
 {
 	*r = (struct forwarder_rule){
 		.id = id,
 		.datapath = DATAPATH_SPLICE,
-		.spec = { .host_port = 8080, .container_port = 80, .count = 1, .protos = PROTO_TCP },
+		.spec = spec,
+		.is_removed = id == DRAINING,
+		.limits.limits = limits,
 	};
+}
+
+/* As if the requests for rules 1 to @n had been sent. */
+static void tell(uint32_t n)
+{
+	struct forwarder_request requests[] = {
+		{ .type = FORWARDER_SETUP, .setup = { .datapath = DATAPATH_SPLICE, .all = limits,
+						      .each = limits } },
+		{ .type = FORWARDER_START, .start.target4.family = AF_INET },
+		{ .type = FORWARDER_REMOVE, .remove = { .rule = DRAINING, .drain = true } },
+	};
+	struct forwarder_request listen = {
+		.type = FORWARDER_LISTEN,
+		.listen = { .count = 2, .container_port = 80, .spec = spec },
+	};
+	struct forwarder_told *told = &s.forwarder.told;
+
+	forwarder_told_request(told, &requests[0]);
+	forwarder_told_request(told, &requests[1]);
+	assert_int_equal(forwarder_told_reserve(told, n), 0);
+	for (listen.listen.rule = 1; listen.listen.rule <= n; listen.listen.rule++)
+		forwarder_told_request(told, &listen);
+	forwarder_told_request(told, &requests[2]);
 }
 
 /* As an honest one would. */
@@ -50,12 +83,19 @@ static void fill(const struct forwarder_request *request, struct forwarder_reply
 	reply->serial = request->serial;
 	if (request->type == FORWARDER_RULES) {
 		reply->rules.datapath = DATAPATH_SPLICE;
+		reply->rules.limits.limits = limits;
 		for (uint32_t id = request->rules.after + 1; id <= RULES; id++)
 			rule(&reply->rules.list[reply->rules.n++], id);
 	} else if (request->type == FORWARDER_CONNECTIONS) {
 		for (uint64_t i = 0; i < 2; i++)
-			reply->open.list[reply->open.n++] =
-				(struct forwarder_connection){ .rule = 1 + i, .id = 7 };
+			reply->open.list[reply->open.n++] = (struct forwarder_connection){
+				.rule = 1 + i,
+				.id = 7,
+				.host.family = AF_INET,
+				.host_port = 8080 + i,
+				.container.family = AF_INET,
+				.container_port = 80 + i,
+			};
 	}
 }
 
@@ -90,7 +130,7 @@ static void start(const struct evil *evil)
 	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), errno);
 	client_init(&s.forwarder);
 	s.forwarder.fd = fds[0];
-	s.forwarder.last_rule = RULES;
+	tell(RULES);
 	s.forwarder.process.pid = fork();
 	assert_true(s.forwarder.process.pid >= 0);
 	if (s.forwarder.process.pid == 0) {
@@ -119,6 +159,7 @@ static int stop(void)
 		kill(p->pid, SIGUSR1);
 	assert_int_equal(process_wait(p, 10000, &status), 0);
 	s.forwarder.fd = fd_close(s.forwarder.fd);
+	forwarder_told_done(&s.forwarder.told);
 	close(signals);
 	return WTERMSIG(status) == SIGUSR1 ? 0 : WTERMSIG(status);
 }
@@ -198,6 +239,8 @@ CHANGE(rule_datapath_0, reply->rules.list[0].datapath = DATAPATH_DEFAULT)
 CHANGE(rule_datapath_auto, reply->rules.list[0].datapath = DATAPATH_AUTO)
 CHANGE(rule_datapath_next, reply->rules.list[0].datapath = DATAPATH_SHUNT + 1)
 CHANGE(spec_datapath_next, reply->rules.list[0].spec.datapath = DATAPATH_SHUNT + 1)
+CHANGE(rule_datapath_other, reply->rules.list[0].datapath = DATAPATH_SOCKMAP)
+CHANGE(spec_datapath_other, reply->rules.list[0].spec.datapath = DATAPATH_SOCKMAP)
 CHANGE(id_0, reply->rules.list[0].id = 0)
 CHANGE(id_twice, reply->rules.list[1].id = 1)
 CHANGE(id_unknown, reply->rules.list[2].id = RULES + 1)
@@ -209,6 +252,18 @@ CHANGE(past_the_end, reply->rules.list[0].spec.count = 65535)
 CHANGE(family_1, reply->rules.list[0].spec.host_addr.family = AF_UNIX)
 CHANGE(target_family, reply->rules.target4.family = AF_INET6)
 CHANGE(limit_large, reply->rules.list[0].limits.limits.of[0] = LIMIT_MAX + 1)
+CHANGE(limit_other, reply->rules.list[0].limits.limits.of[0]++)
+CHANGE(limit_of_all, reply->rules.limits.limits.of[0]++)
+CHANGE(datapath_other, reply->rules.datapath = DATAPATH_SOCKMAP)
+CHANGE(target_other, reply->rules.target4.family = AF_INET; reply->rules.target4.v4.s_addr = 1)
+CHANGE(target_new, reply->rules.target6.family = AF_INET6)
+CHANGE(host_other, reply->rules.list[0].spec.host_port++)
+CHANGE(container_other, reply->rules.list[0].spec.container_port--)
+CHANGE(count_other, reply->rules.list[0].spec.count--)
+CHANGE(protocol_other, reply->rules.list[0].spec.protos = PROTO_UDP)
+CHANGE(address_other, reply->rules.list[0].spec.host_addr.family = AF_INET)
+CHANGE(removed, reply->rules.list[0].is_removed = true)
+CHANGE(is_back, reply->rules.list[1].is_removed = false)
 CHANGE(positive_error, reply->error = 1)
 CHANGE(error_min, reply->error = INT32_MIN)
 CHANGE(serial_next, reply->serial = request->serial + 1)
@@ -219,9 +274,13 @@ static void rules_that_make_no_sense_end_it(void **state)
 	static void (*const changes[])(const struct forwarder_request *,
 				       struct forwarder_reply *) = {
 		n_20000, n_40, n_max, datapath_200, datapath_next, datapath_auto, rule_datapath_0,
-		rule_datapath_auto, rule_datapath_next, spec_datapath_next, id_0, id_twice, id_unknown,
+		rule_datapath_auto, rule_datapath_next, spec_datapath_next,
+		rule_datapath_other, spec_datapath_other, id_0, id_twice, id_unknown,
 		removed_2, no_protocol, protocol_4, no_ports, past_the_end, family_1,
-		target_family, limit_large, positive_error, error_min, serial_next, serial_before,
+		target_family, limit_large, limit_other, limit_of_all, datapath_other,
+		target_other, target_new, host_other, container_other, count_other,
+		protocol_other, address_other, removed, is_back, positive_error, error_min, serial_next,
+		serial_before,
 	};
 
 	assert_all_lost(changes, sizeof(changes) / sizeof(*changes), list);
@@ -261,6 +320,9 @@ CHANGE(open_rises, WITH_RULES { reply->open.list[1].rule = 1; reply->open.list[1
 CHANGE(open_unknown, WITH_RULES reply->open.list[1].rule = RULES + 1)
 CHANGE(open_rule_0, WITH_RULES reply->open.list[0].rule = 0)
 CHANGE(open_family, WITH_RULES reply->open.list[0].host.family = AF_UNIX)
+CHANGE(open_host, WITH_RULES reply->open.list[0].host_port = 8082)
+CHANGE(open_container, WITH_RULES reply->open.list[0].container_port = 79)
+CHANGE(open_other_pair, WITH_RULES reply->open.list[1].container_port = 80)
 CHANGE(open_bool, WITH_RULES BYTE(reply->open.list[0].is_connecting) = 255)
 
 static void connections_that_make_no_sense_end_it(void **state)
@@ -268,7 +330,7 @@ static void connections_that_make_no_sense_end_it(void **state)
 	static void (*const changes[])(const struct forwarder_request *,
 				       struct forwarder_reply *) = {
 		open_40, open_max, open_twice, open_falls, open_rises, open_unknown, open_rule_0,
-		open_family, open_bool,
+		open_family, open_host, open_container, open_other_pair, open_bool,
 	};
 
 	assert_all_lost(changes, sizeof(changes) / sizeof(*changes), stats);
@@ -310,7 +372,7 @@ static int get_sessions(struct error *err)
 static void session(struct forwarder_reply *reply)
 {
 	reply->sessions.n = 1;
-	reply->sessions.list[0] = (struct forwarder_session){ .rule = 1, .container_port = 53 };
+	reply->sessions.list[0] = (struct forwarder_session){ .rule = 1, .container_port = 80 };
 }
 
 CHANGE(one_session, session(reply))
@@ -319,6 +381,8 @@ CHANGE(sessions_after, reply->sessions.after = 5)
 CHANGE(session_bool, session(reply); BYTE(reply->sessions.list[0].is_replied) = 2)
 CHANGE(session_rule, session(reply); reply->sessions.list[0].rule = RULES + 1)
 CHANGE(session_port, session(reply); reply->sessions.list[0].container_port = 0)
+CHANGE(session_next, session(reply); reply->sessions.list[0].container_port = 82)
+CHANGE(session_removed, session(reply); reply->sessions.list[0].rule = DRAINING)
 CHANGE(refusal, reply->error = -ENOENT)
 
 static void what_is_handed_over_is_no_more_than_was_asked_for(void **state)
@@ -326,6 +390,7 @@ static void what_is_handed_over_is_no_more_than_was_asked_for(void **state)
 	static void (*const changes[])(const struct forwarder_request *,
 				       struct forwarder_reply *) = {
 		sessions_65, sessions_after, session_bool, session_rule, session_port,
+		session_next, session_removed,
 	};
 	struct error err = { "" };
 
@@ -342,6 +407,74 @@ static void what_is_handed_over_is_no_more_than_was_asked_for(void **state)
 }
 
 CHANGE(no_end, reply->error = -EPERM; memset(reply->text, 'x', sizeof(reply->text)))
+
+static int remove_rule(uint32_t rule, bool drain)
+{
+	struct forwarder_request request = {
+		.type = FORWARDER_REMOVE,
+		.remove = { .rule = rule, .drain = drain },
+	};
+
+	return forwarder_call(&s.forwarder, &request, NULL, 0, NULL);
+}
+
+CHANGE(without_draining,
+       if (request->type == FORWARDER_RULES && reply->rules.n == RULES) {
+	       rule(&reply->rules.list[1], 3);
+	       reply->rules.n--;
+       })
+CHANGE(two_left, if (request->type == FORWARDER_REMOVE) reply->connections = 2)
+
+static const struct forwarder_told_rule *told(uint32_t rule)
+{
+	return forwarder_told_find(&s.forwarder.told, rule);
+}
+
+/* Once it is gone it is unknown; what lists it then is a lie. */
+static void a_rule_that_is_gone_does_not_come_back(void **state)
+{
+	struct error err = { "" };
+
+	start(&(struct evil){ .change = without_draining });
+	assert_true(told(DRAINING)->is_removed);
+	assert_int_equal(list(&err), 0);
+	assert_null(told(DRAINING));
+	assert_non_null(told(3));
+	assert_int_equal(stop(), 0);
+	/* at once, or as there were no connections */
+	for (int drain = 0; drain < 2; drain++) {
+		start(&(struct evil){ 0 });
+		assert_int_equal(remove_rule(3, drain), 0);
+		assert_null(told(3));
+		assert_int_equal(list(&err), -EBADMSG);
+		assert_int_equal(stop(), SIGKILL);
+	}
+	start(&(struct evil){ .change = two_left });
+	assert_int_equal(remove_rule(3, true), 0);
+	assert_true(told(3)->is_removed);
+	assert_int_equal(list(&err), -EBADMSG);
+	assert_int_equal(stop(), SIGKILL);
+}
+
+/* Nobody may ever ask for a list. */
+static void removed_rules_do_not_pile_up(void **state)
+{
+	struct forwarder_request request = { .type = FORWARDER_RULES };
+	struct forwarder_reply nothing = { 0 };
+	struct forwarder_told *t = &s.forwarder.told;
+	uint32_t rules = 100 * FORWARDER_PAGE;
+
+	tell(rules);
+	for (uint32_t id = 1; !forwarder_told_is_full(t); id++)
+		forwarder_told_request(t, &(struct forwarder_request){
+			.type = FORWARDER_REMOVE, .remove = { .rule = id, .drain = true } });
+	assert_int_equal(t->n, rules);
+	assert_in_range(t->n_removed, 1, 1000);
+	forwarder_told_reply(t, &request, &nothing);
+	assert_int_equal(t->n_removed, 0);
+	assert_in_range(t->n, rules - 1000, rules - 1);
+	forwarder_told_done(t);
+}
 
 static void a_text_ends_where_the_message_does(void **state)
 {
@@ -378,7 +511,8 @@ static void a_signal_ends_the_wait_between_pages(void **state)
 	struct error err = { "" };
 
 	start(&(struct evil){ .change = slowly });
-	s.forwarder.last_rule = UINT32_MAX;
+	forwarder_told_done(&s.forwarder.told);
+	tell(100 * FORWARDER_PAGE);
 	raise(SIGTERM);
 	assert_int_equal(list(&err), -ECANCELED);
 	assert_int_equal(stop(), 0);
@@ -432,6 +566,8 @@ int main(void)
 		cmocka_unit_test(pages_come_to_an_end),
 		cmocka_unit_test(connections_that_make_no_sense_end_it),
 		cmocka_unit_test(what_is_handed_over_is_no_more_than_was_asked_for),
+		cmocka_unit_test(a_rule_that_is_gone_does_not_come_back),
+		cmocka_unit_test(removed_rules_do_not_pile_up),
 		cmocka_unit_test(a_text_ends_where_the_message_does),
 		cmocka_unit_test(the_netns_child_is_not_believed_either),
 		cmocka_unit_test(a_signal_ends_the_wait),

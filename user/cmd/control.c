@@ -14,6 +14,7 @@
 #include "control/limits.h"
 #include "control/podman.h"
 #include "control/table.h"
+#include "control/wait.h"
 #include "datapath/datapath.h"
 
 #define EXIT_TROUBLE 125
@@ -276,15 +277,18 @@ int cmd_control(int argc, char **argv)
 {
 	const struct command *c = find(argv[0]);
 	struct asked asked = { .arguments = json_new_object() };
+	struct control_wait wait;
 	struct error err = { "" };
 	int r = parse(c, argc, argv, &asked, &err);
 
-	if (r >= 0 && asked.help)
+	if (r >= 0 && asked.help) {
 		printf("%s%s", c->usage, usage_common);
-	else if (r >= 0 && asked.podman)
-		r = podman_reload(asked.podman, asked.words[0], &err);
-	else if (r >= 0)
+	} else if (r >= 0 && asked.podman) {
+		control_wait_start(&wait, PODMAN_RELOAD_SECONDS);
+		r = podman_reload(asked.podman, asked.words[0], &wait, &err);
+	} else if (r >= 0) {
 		r = ask(c, &asked, &err);
+	}
 	json_free(asked.arguments);
 	if (r < 0)
 		log_error("%s", err.text);

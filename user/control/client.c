@@ -18,22 +18,6 @@
 /* Some 100 000 rules, or as many connections as may be asked for. */
 #define REPLY_MAX (64u << 20)
 
-static int send_all(int fd, const char *text, size_t len, const struct control_wait *wait)
-{
-	while (len) {
-		int r = control_wait(wait, fd, POLLOUT);
-		ssize_t n = r < 0 ? r : fd_send_some(fd, text, len, NULL, 0);
-
-		if (n == -EAGAIN)
-			continue;
-		if (n < 0)
-			return (int)n;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int send_request(int fd, const struct json *request, const struct control_wait *wait,
 			struct error *err)
 {
@@ -47,7 +31,7 @@ static int send_request(int fd, const struct json *request, const struct control
 		return error_set(err, -E2BIG, "a request of %zu bytes: at most %d are read", len,
 				 CONTROL_REQUEST_MAX);
 	text[len] = '\n'; /* in the place of the NUL */
-	r = send_all(fd, text, len + 1, wait);
+	r = control_wait_send(wait, fd, text, len + 1);
 	return r < 0 ? error_errno(err, r, "cannot write to the control socket") : 0;
 }
 

@@ -16,14 +16,10 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/timer.h"
 #include "control/peer.h"
 
 /* 5 ms each: whoever keeps to the rules holds the lock for less than one. */
 #define LOCK_TRIES 200
-
-/* Until a queue that is full is tried again: nothing tells when it is not. */
-#define CONNECT_AGAIN_MS 20
 
 static int set_path(struct sockaddr_un *sa, const char *path, struct error *err)
 {
@@ -221,22 +217,6 @@ void control_socket_close(struct control_socket *s)
 	s->fd = fd_close(s->fd);
 }
 
-static int connect_in_time(int fd, const struct sockaddr_un *sa, const struct control_wait *wait)
-{
-	struct control_wait pause = *wait;
-	int r;
-
-	while (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0) {
-		if (errno != EAGAIN)
-			return -errno;
-		pause.end = timer_now() + CONNECT_AGAIN_MS;
-		r = control_wait(&pause, -1, 0);
-		if (r != -ETIMEDOUT || timer_now() >= wait->end)
-			return r;
-	}
-	return 0;
-}
-
 static int check_peer(int fd, const char *path, struct error *err)
 {
 	struct ucred peer;
@@ -258,7 +238,7 @@ int control_socket_connect(const char *path, const struct control_wait *wait,
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	r = fd < 0 ? -errno : connect_in_time(fd, &sa, wait);
+	r = fd < 0 ? -errno : control_wait_connect(wait, fd, &sa);
 	if (r < 0)
 		return error_errno(err, r, "cannot connect to control socket %s", path);
 	r = check_peer(fd, path, err);

@@ -155,6 +155,17 @@ static int read_spec(const struct json *object, const char *key, struct port_spe
 	return spec_parse(text, ret, err);
 }
 
+/* Only a free port, which was asked for without a number, is bound with one. */
+static bool is_bound_as_asked(const struct take_over_rule *rule)
+{
+	const struct port_spec *asked = &rule->asked, *bound = &rule->bound;
+
+	return addr_equal(&asked->host_addr, &bound->host_addr) &&
+	       (!asked->host_port || asked->host_port == bound->host_port) &&
+	       asked->container_port == bound->container_port && asked->count == bound->count &&
+	       asked->protos == bound->protos;
+}
+
 static int read_rule(const struct json *json, uint32_t before, uint32_t last,
 		     struct take_over_rule *rule, struct error *err)
 {
@@ -171,6 +182,8 @@ static int read_rule(const struct json *json, uint32_t before, uint32_t last,
 	rule->bound.datapath = rule->asked.datapath;
 	if (r >= 0 && !rule->bound.host_port)
 		r = error_set(err, -EINVAL, "rule %u is bound to no port", rule->id);
+	if (r >= 0 && !is_bound_as_asked(rule))
+		r = error_set(err, -EINVAL, "rule %u is not bound as it was asked for", rule->id);
 	return r;
 }
 

@@ -38,6 +38,9 @@
 #define TAKE_OVER_STEP_MS 5000
 #define TAKE_OVER_SECONDS 30
 
+/* How long the old one waits for all of them: no taker that keeps to the above needs longer. */
+#define TAKE_OVER_HANDING_MS (TAKE_OVER_SECONDS * 1000 + TAKE_OVER_STEP_MS)
+
 enum take_over_step {
 	TAKE_OVER_SOCKETS,
 	TAKE_OVER_COMMIT,

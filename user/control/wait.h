@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long one exchange over the control socket may take as a whole, and what ends it earlier. */
+/* How long one exchange over a socket may take as a whole, and what ends it earlier. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <sys/un.h>
 
 struct control_wait {
 	uint64_t end;	      /* as timer_now() */
@@ -21,3 +24,17 @@ void control_wait_start(struct control_wait *w, unsigned int seconds);
  * waits are not a long one), or what w->woken returned.
  */
 int control_wait(const struct control_wait *w, int fd, short events);
+
+/*
+ * control_wait_connect - connect the non-blocking @fd to @sa; while the queue there is full, try
+ * again. Returns 0, -errno, or what @w says.
+ */
+int control_wait_connect(const struct control_wait *w, int fd, const struct sockaddr_un *sa);
+
+/*
+ * control_wait_send - all @len bytes. Returns 0, -errno, or what @w says.
+ * control_wait_recv - some bytes, at most @len; descriptors that come with them are closed.
+ * Returns how many, 0 at the end, -errno, or what @w says.
+ */
+int control_wait_send(const struct control_wait *w, int fd, const char *data, size_t len);
+ssize_t control_wait_recv(const struct control_wait *w, int fd, char *data, size_t len);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/message.h"
 #include "datapath/datapath.h"
+#include "forwarder/told.h"
 
 /* The container's addresses: each of its own family, or none. */
 static bool is_target(const struct addr *target4, const struct addr *target6)
@@ -121,15 +122,14 @@ static bool is_page_of_rules(const struct forwarder_reply *reply,
 
 	if (reply->rules.n > FORWARDER_PAGE || !is_used(reply->rules.datapath) ||
 	    !is_target(&reply->rules.target4, &reply->rules.target6) ||
-	    !is_limits(&reply->rules.limits.limits))
+	    !forwarder_told_has_state(expected->told, reply))
 		return false;
 	for (uint32_t i = 0; i < reply->rules.n; i++) {
 		const struct forwarder_rule *rule = &reply->rules.list[i];
 
-		if (rule->id <= after || rule->id > expected->last_rule ||
-		    !message_is_bool(&rule->is_removed) || !is_used(rule->datapath) ||
-		    !is_spec(&rule->spec) ||
-		    !is_limits(&rule->limits.limits))
+		if (rule->id <= after || !message_is_bool(&rule->is_removed) ||
+		    !is_used(rule->datapath) ||
+		    !forwarder_told_has_rule(expected->told, rule))
 			return false;
 		after = rule->id;
 	}
@@ -148,11 +148,12 @@ static bool is_page_of_connections(const struct forwarder_reply *reply,
 	for (uint32_t i = 0; i < reply->open.n; i++) {
 		const struct forwarder_connection *c = &reply->open.list[i];
 
-		if (c->rule < rule || (c->rule == rule && c->id >= before) || !c->rule ||
-		    c->rule > expected->last_rule || (only && c->rule != rule))
+		if (c->rule < rule || (c->rule == rule && c->id >= before) ||
+		    (only && c->rule != rule))
 			return false;
 		if (!message_is_bool(&c->is_connecting) || !message_is_addr(&c->client) ||
-		    !message_is_addr(&c->host) || !message_is_addr(&c->container))
+		    !message_is_addr(&c->host) || !message_is_addr(&c->container) ||
+		    !forwarder_told_has_connection(expected->told, c))
 			return false;
 		rule = c->rule;
 		before = c->id;
@@ -170,7 +171,8 @@ static bool is_page_of_sessions(const struct forwarder_reply *reply, size_t n_fd
 	    (s->after && s->after <= expected->requests->sessions))
 		return false;
 	for (uint32_t i = 0; i < s->n; i++)
-		if (!is_session(&s->list[i]) || s->list[i].rule > expected->last_rule)
+		if (!is_session(&s->list[i]) ||
+		    !forwarder_told_has_session(expected->told, &s->list[i]))
 			return false;
 	return true;
 }

@@ -198,18 +198,21 @@ int forwarder_requests_check(const struct forwarder_request *requests, size_t le
 /* forwarder_request_fds - how many of the message's descriptors belong to @request. */
 size_t forwarder_request_fds(const struct forwarder_request *request);
 
+struct forwarder_told;
+
 /* What a reply answers. */
 struct forwarder_expected {
 	const struct forwarder_request *requests; /* of one message */
 	size_t n_requests;
-	uint32_t last_rule; /* the highest that the forwarder was told of */
+	const struct forwarder_told *told; /* these requests and all before them */
 };
 
 /*
  * forwarder_reply_check - check a message of @len bytes at @reply, which came with @n_fds
  * descriptors, but for its serial; @reply->text ends with a NUL afterwards. Pure.
  * What an accepted page lists follows what @expected asks for in the order of the pages, so
- * that they come to an end. Returns 0 or -EBADMSG, as above.
+ * that they come to an end, and nothing twice; and it is of what the forwarder was asked for,
+ * see told.h. Returns 0 or -EBADMSG, as above.
  */
 int forwarder_reply_check(struct forwarder_reply *reply, size_t len, size_t n_fds,
 			  const struct forwarder_expected *expected);

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "forwarder/forwarder.h"
+#include "forwarder/told.h"
 
 static void add_bytes(struct forwarder_bytes *to, const struct forwarder_bytes *bytes)
 {
@@ -123,6 +124,9 @@ static void report_pair(const struct pair *pair, struct forwarder_connection *c)
 	address_of(pair->up.from, getpeername, &c->client, &c->client_port);
 	address_of(pair->up.from, getsockname, &c->host, &c->host_port);
 	address_of(pair->up.to, getpeername, &c->container, &c->container_port);
+	/* BPF of the host's may lead clients to a listener, or connect(2), from another port */
+	if (!forwarder_is_of_rule(c, &pair->rule->spec))
+		c->host.family = c->container.family = AF_UNSPEC;
 	c->up = bytes_of(pair, true);
 	c->down = bytes_of(pair, false);
 }

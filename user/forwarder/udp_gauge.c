@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 
 struct request {
 	struct nlmsghdr header;
@@ -41,6 +42,16 @@ static void put(const struct sockaddr_storage *ss, __be32 *addr, __be16 *port)
 	}
 }
 
+/* The kernel's: what is not one could be taken for success. */
+static int parse_error(const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = NLMSG_DATA(h);
+
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(e->error)) || e->error >= 0 || e->error < -ERRNO_MAX)
+		return -EBADMSG;
+	return e->error;
+}
+
 static int parse(const struct nlmsghdr *h, size_t len, struct udp_gauge *ret)
 {
 	const struct inet_diag_msg *msg = NLMSG_DATA(h);
@@ -51,7 +62,7 @@ static int parse(const struct nlmsghdr *h, size_t len, struct udp_gauge *ret)
 	if (!NLMSG_OK(h, len))
 		return -EBADMSG;
 	if (h->nlmsg_type == NLMSG_ERROR)
-		return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+		return parse_error(h);
 	if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY || h->nlmsg_len < NLMSG_LENGTH(sizeof(*msg)))
 		return -EBADMSG;
 	ret->used = msg->idiag_rqueue;

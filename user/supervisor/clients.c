@@ -21,6 +21,7 @@ void client_init(struct client *c)
 void client_done(struct client *c, int grace_ms)
 {
 	c->fd = fd_close(c->fd);
+	forwarder_told_done(&c->told);
 	process_end(&c->process, grace_ms);
 }
 
@@ -154,47 +155,56 @@ static ssize_t forwarder_recv(struct client *c, struct call *call)
 	}
 }
 
+/* Requests that could not be sent are not obeyed: nothing of them is noted. */
+static int send_requests(struct client *c, struct forwarder_request *requests, size_t n,
+			 const int *fds, size_t n_fds)
+{
+	int r = forwarder_told_reserve(&c->told, n);
+
+	if (r < 0)
+		return r;
+	c->serial++;
+	for (size_t i = 0; i < n; i++)
+		requests[i].serial = c->serial;
+	r = fd_send(c->fd, requests, n * sizeof(*requests), fds, n_fds);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		forwarder_told_request(&c->told, &requests[i]);
+	return r;
+}
+
 static ssize_t exchange(struct client *c, struct call *call)
 {
 	struct forwarder_expected expected = {
 		.requests = call->requests,
 		.n_requests = call->n_requests,
-		.last_rule = c->last_rule,
+		.told = &c->told,
 	};
 	ssize_t len;
 	int r;
 
-	r = fd_send(c->fd, call->requests, call->n_requests * sizeof(*call->requests), call->fds,
-		    call->n_fds);
+	r = send_requests(c, call->requests, call->n_requests, call->fds, call->n_fds);
 	if (r < 0)
 		return r == -EAGAIN ? -ETIMEDOUT : r;
 	len = forwarder_recv(c, call);
 	if (len <= 0)
 		return len;
 	r = forwarder_reply_check(call->reply, (size_t)len, call->n_ret_fds, &expected);
-	return r < 0 ? r : len;
-}
-
-static void number(struct client *c, struct call *call)
-{
-	c->serial++;
-	for (size_t i = 0; i < call->n_requests; i++) {
-		struct forwarder_request *request = &call->requests[i];
-
-		request->serial = c->serial;
-		if (request->type == FORWARDER_LISTEN && request->listen.rule > c->last_rule)
-			c->last_rule = request->listen.rule;
-	}
+	if (r < 0)
+		return r;
+	forwarder_told_reply(&c->told, call->requests, call->reply);
+	return len;
 }
 
 static int call(struct client *c, struct call *call, struct error *err)
 {
-	const struct forwarder_reply *reply = call->reply;
+	struct forwarder_reply *reply = call->reply;
 	ssize_t len;
 
 	if (c->is_lost)
 		return gone(c, "forwarder", err);
-	number(c, call);
+	/* gcc -fanalyzer does not see that a length above 0 is that of a reply */
+	reply->error = 0;
+	*reply->text = '\0';
 	len = exchange(c, call);
 	if (len > 0 && reply->error >= 0)
 		return 0;
@@ -206,6 +216,8 @@ static int call(struct client *c, struct call *call, struct error *err)
 	if (len == -ETIMEDOUT)
 		return error_set(err, -ETIMEDOUT, "the forwarder has not answered within %d s",
 				 CLIENT_TIMEOUT_S);
+	if (len == -ENOMEM)
+		return error_errno(err, -ENOMEM, "cannot ask the forwarder");
 	if (len <= 0)
 		return gone(c, "forwarder", err);
 	if (*reply->text)
@@ -290,8 +302,7 @@ int forwarder_open(struct client *c, uint32_t rule, const struct limits *limits,
 
 int forwarder_tell(struct client *c, struct forwarder_request *request)
 {
-	request->serial = ++c->serial;
-	return fd_send(c->fd, request, sizeof(*request), NULL, 0);
+	return send_requests(c, request, 1, NULL, 0);
 }
 
 int netns_send(struct client *c, struct netns_request *request)

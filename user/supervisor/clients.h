@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/error.h"
 #include "forwarder/protocol.h"
+#include "forwarder/told.h"
 #include "supervisor/netns_protocol.h"
 #include "supervisor/process.h"
 
@@ -19,7 +20,7 @@ struct client {
 	int fd; /* SOCK_SEQPACKET */
 	uint32_t serial; /* of the forwarder's latest request */
 	uint32_t seen;	 /* of its latest reply */
-	uint32_t last_rule; /* the highest that the forwarder was told of */
+	struct forwarder_told told; /* the forwarder */
 	bool is_running; /* see client_running() */
 	int signal_fd, exit_fd;
 	/*

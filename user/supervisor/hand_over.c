@@ -21,6 +21,8 @@
 	((struct supervisor *)((char *)(source) -                              \
 			       offsetof(struct supervisor, hand_over.member)))
 
+static const char too_long[] = "it took too long";
+
 static void forget_taker(struct hand_over *h)
 {
 	loop_del(&h->source);
@@ -48,6 +50,19 @@ static int reply(struct supervisor *s, char *text, const int *fds, size_t n)
 
 	free(text);
 	return r;
+}
+
+static bool is_over(const struct hand_over *h)
+{
+	return timer_now() >= h->end;
+}
+
+/* Until its next word: with many of them it could keep this one for ever. */
+static void wait_for_word(struct hand_over *h)
+{
+	uint64_t now = timer_now(), left = h->end > now ? h->end - now : 1;
+
+	timer_set(&h->timer, left < TAKE_OVER_STEP_MS ? (long)left : TAKE_OVER_STEP_MS);
 }
 
 static int give_sockets(struct supervisor *s, const struct take_over_request *asked,
@@ -122,6 +137,9 @@ static int leave(struct supervisor *s, struct json **ret, struct error *err)
 static int obey(struct supervisor *s, const struct take_over_request *request,
 		struct json **ret, int *fds, size_t *ret_n, struct error *err)
 {
+	/* `done` is heeded in any case: if this process was stopped, the other one serves by now */
+	if (request->step != TAKE_OVER_DONE && is_over(&s->hand_over))
+		return error_set(err, -ETIMEDOUT, "%s", too_long);
 	if (request->step == TAKE_OVER_SOCKETS)
 		return give_sockets(s, request, ret, fds, ret_n, err);
 	if (request->step == TAKE_OVER_COMMIT)
@@ -174,20 +192,21 @@ static void on_taker(struct loop_source *source, uint32_t events)
 	} else if (s->hand_over.is_done) {
 		forget_taker(&s->hand_over);
 	} else {
-		timer_set(&s->hand_over.timer, TAKE_OVER_STEP_MS);
+		wait_for_word(&s->hand_over);
 	}
 }
 
 static void on_timer(struct loop_source *source, uint32_t events)
 {
-	static const char why[] = "it has said nothing for too long";
 	struct supervisor *s = OF(source, timer);
+	const char *why;
 	char unused;
 
 	/* if this process was stopped, it may have said something meanwhile */
 	if (!timer_expired(source) ||
 	    recv(s->hand_over.source.fd, &unused, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 		return;
+	why = is_over(&s->hand_over) ? too_long : "it has said nothing for too long";
 	reply(s, reply_error(why), NULL, 0);
 	go_on(s, why);
 }
@@ -252,7 +271,8 @@ static int open_socket(struct supervisor *s, int *ret_fd)
 		h->source.fd = -1;
 		return r;
 	}
-	timer_set(&h->timer, TAKE_OVER_STEP_MS);
+	h->end = timer_now() + TAKE_OVER_HANDING_MS;
+	wait_for_word(h);
 	TAKE_FD(ours);
 	*ret_fd = TAKE_FD(theirs);
 	return 0;

@@ -18,6 +18,7 @@ struct supervisor;
 struct hand_over {
 	struct loop_source source; /* the socket to the taker; fd is -1: there is none */
 	struct loop_source timer;  /* its next word has to come until then */
+	uint64_t end;		   /* and its last until then, as timer_now() */
 	bool is_paused;
 	bool is_done; /* the other one has it all */
 	uint32_t drain_timeout;

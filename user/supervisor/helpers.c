@@ -111,7 +111,10 @@ static int start_netns(struct supervisor *s, int sockets_fd, int log_fd, struct 
 	r = client_spawn(&s->netns, "@netns", sockets_fd, &spec, err);
 	if (r < 0)
 		return r;
-	return netns_call(&s->netns, &request, fd, &reply, err);
+	r = netns_call(&s->netns, &request, fd, &reply, err);
+	if (r >= 0)
+		s->netns_cookie = reply.cookie;
+	return r;
 }
 
 /* Sets *ret to where they log to: a pipe that the supervisor relays, and they do not wait for. */

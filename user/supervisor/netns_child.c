@@ -215,6 +215,18 @@ static void on_forwarder(struct loop_source *source, uint32_t events)
 	source->fd = fd_close(source->fd);
 }
 
+static int enter(int fd, uint64_t *ret_cookie, struct error *err)
+{
+	_cleanup_close_ int in_there = -1;
+	int r = netns_enter(fd, err);
+
+	if (r < 0)
+		return r;
+	in_there = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd_netns_cookie(in_there, ret_cookie);
+	return 0;
+}
+
 static int setup(const struct netns_request *request, struct error *err)
 {
 	int r = netns_lo_up(err);
@@ -245,7 +257,7 @@ static int obey(struct netns_child *c, const struct netns_request *request,
 {
 	switch (request->type) {
 	case NETNS_ENTER:
-		return netns_enter(passed_fd, err);
+		return enter(passed_fd, &reply->cookie, err);
 	case NETNS_SETUP:
 		return setup(request, err);
 	case NETNS_ADDRESS:

@@ -49,6 +49,7 @@ struct netns_reply {
 	char text[ERROR_TEXT_MAX];
 	struct addr address; /* ADDRESS, with its interface in text */
 	int32_t status;	     /* RUN: COMMAND's exit status, shell style */
+	uint64_t cookie;     /* ENTER: fd_netns_cookie() of sockets there; 0: not known */
 };
 
 /*

@@ -5,18 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-int published_reserve(struct published_list *s, size_t n)
+int published_reserve(struct published_list *s, size_t n, struct error *err)
 {
 	size_t room = s->room ? s->room : 16;
 	struct published *list;
 
+	/* no rule has the number 0, and none one that another had */
+	if (n > UINT32_MAX - s->last_id)
+		return error_set(err, -EOVERFLOW, "no numbers are left for %zu more rules: the last "
+				 "one is %u; start portshunt anew, without --take-over", n,
+				 s->last_id);
 	while (room < s->n + n)
 		room *= 2;
 	if (room == s->room)
 		return 0;
 	list = realloc(s->list, room * sizeof(*list));
 	if (!list)
-		return -ENOMEM;
+		return error_errno(err, -ENOMEM, "%zu more rules", n);
 	s->list = list;
 	s->room = room;
 	return 0;

@@ -24,11 +24,12 @@ struct published_list {
 };
 
 /*
- * published_reserve - that so many can be added. Returns 0 or -ENOMEM.
+ * published_reserve - that so many can be added, and have numbers. Returns 0, or -ENOMEM or
+ * -EOVERFLOW with @err set.
  * published_add - one that has room, with the host port that it got, and with limits of
  * its own or NULL; its id is s->last_id + 1. Valid until the next change.
  */
-int published_reserve(struct published_list *s, size_t n);
+int published_reserve(struct published_list *s, size_t n, struct error *err);
 const struct published *published_add(struct published_list *s, const struct port_spec *asked,
 				      uint16_t host_port, const struct limits *limits);
 /* published_insert - one that has its number already, with the same room needed. */

@@ -19,6 +19,7 @@ static int check_forwarder(const struct config *c, struct error *err)
 	return 0;
 }
 
+/* Those that the forwarder was asked for: the first that it does not take is the last to wait for. */
 static void take_back(struct supervisor *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -27,8 +28,12 @@ static void take_back(struct supervisor *s, size_t n)
 			.remove.rule = s->published.last_id + 1 + (uint32_t)i,
 		};
 
-		if (forwarder_tell(&s->forwarder, &request) < 0)
-			log_error("control: the forwarder does not answer");
+		if (!forwarder_told_find(&s->forwarder.told, request.remove.rule))
+			continue;
+		if (forwarder_tell(&s->forwarder, &request) >= 0)
+			continue;
+		log_error("control: the forwarder does not answer");
+		break;
 	}
 	/* a number that somebody has seen means one rule for ever */
 	s->published.last_id += (uint32_t)n;
@@ -57,8 +62,11 @@ static int add(struct supervisor *s, const struct control_request *request,
 		r = published_check(&s->published, &request->specs[i], err);
 	if (r < 0)
 		return r;
-	if (!ports || published_reserve(&s->published, request->n_specs) < 0)
+	if (!ports)
 		return error_errno(err, -ENOMEM, "%zu rules", request->n_specs);
+	r = published_reserve(&s->published, request->n_specs, err);
+	if (r < 0)
+		return r;
 	r = publish(s, request, ports, err);
 	if (r < 0) {
 		take_back(s, request->n_specs);
@@ -75,6 +83,15 @@ static int add(struct supervisor *s, const struct control_request *request,
 	*ret = json_new_object();
 	json_add(*ret, "rules", rules);
 	return 0;
+}
+
+/* Which of the removed rules are no more, a list says. */
+static void forget_drained(struct supervisor *s)
+{
+	struct json *unused = NULL;
+
+	if (forwarder_told_is_full(&s->forwarder.told) && answer_list(s, &unused, NULL) >= 0)
+		json_free(unused);
 }
 
 static int remove_rule(struct supervisor *s, const struct control_request *request,
@@ -102,6 +119,7 @@ static int remove_rule(struct supervisor *s, const struct control_request *reque
 	*ret = json_new_object();
 	json_add_uint(*ret, "id", remove.remove.rule);
 	json_add_uint(*ret, "connections", r < 0 ? 0 : reply.connections);
+	forget_drained(s);
 	return 0;
 }
 
@@ -166,7 +184,7 @@ static int on_request(void *context, const struct control_request *request,
 int requests_start(struct supervisor *s, struct error *err)
 {
 	const struct config *c = s->config;
-	int r = c->take_over ? 0 : published_reserve(&s->published, c->n_specs);
+	int r = c->take_over ? 0 : published_reserve(&s->published, c->n_specs, err);
 
 	for (size_t i = 0; i < c->n_specs && r >= 0 && !c->take_over; i++)
 		published_add(&s->published, &c->specs[i], s->host_ports[i], NULL);

@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 
 #include "base/cleanup.h"
-#include "base/fd.h"
 #include "base/json.h"
+#include "control/wait.h"
 
 #define TIMEOUT_S 10
 #define REPLY_MAX 16384 /* it is about 400 bytes */
@@ -20,42 +19,41 @@
 static const char request[] = "GET /v1/info HTTP/1.0\r\nHost: rootlesskit\r\n\r\n";
 
 /* A path may be longer than a socket's address. Returns a descriptor or -errno. */
-static int connect_to(const char *path)
+static int connect_to(const char *path, const struct control_wait *wait)
 {
 	_cleanup_close_ int file = open(path, O_PATH | O_CLOEXEC);
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = TIMEOUT_S };
+	int r;
 
 	if (file < 0)
 		return -errno;
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d", file);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
-	    connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return -errno;
-	return TAKE_FD(fd);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -errno : control_wait_connect(wait, fd, &sa);
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 static int ask(const char *path, char *reply, size_t size)
 {
-	_cleanup_close_ int fd = connect_to(path);
+	_cleanup_close_ int fd = -1;
+	struct control_wait wait;
+	size_t len = 0;
 	ssize_t n;
 
+	control_wait_start(&wait, TIMEOUT_S);
+	fd = connect_to(path, &wait);
 	if (fd < 0)
 		return fd;
-	/* whoever dies meanwhile must not kill this process by SIGPIPE */
-	do {
-		n = send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	n = fd_read_all(fd, reply, size - 1);
-	if (n < 0)
-		return n == -EAGAIN ? -ETIMEDOUT : (int)n;
-	reply[n] = '\0';
-	return 0;
+	n = control_wait_send(&wait, fd, request, sizeof(request) - 1);
+	while (n >= 0 && len < size - 1) {
+		n = control_wait_recv(&wait, fd, reply + len, size - 1 - len);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	reply[len] = '\0';
+	return n < 0 ? (int)n : 0;
 }
 
 int rootlesskit_wants_request(const char *state_dir, bool *ret, struct error *err)

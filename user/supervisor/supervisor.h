@@ -29,6 +29,7 @@ struct supervisor {
 	const struct config *config;
 	struct client forwarder, netns;
 	char netns_name[NETNS_NAME_MAX]; /* the container's */
+	uint64_t netns_cookie; /* attach: of the container's sockets */
 	struct slirp4netns slirp;
 	char tmpdir[sizeof(TMPDIR_TEMPLATE)]; /* made by helpers.c; "": there is none */
 	uint64_t blocked, ignored; /* the caller's signals, for COMMAND */

@@ -16,6 +16,7 @@
 #include "supervisor/old_one.h"
 #include "supervisor/publish.h"
 #include "supervisor/requests.h"
+#include "supervisor/sessions.h"
 #include "supervisor/supervisor.h"
 
 struct taking {
@@ -148,6 +149,8 @@ static int publish_new(struct taking *t, struct error *err)
 			continue;
 		r = published_check(list, &c->specs[i], err);
 		if (r >= 0)
+			r = published_reserve(list, 1, err);
+		if (r >= 0)
 			r = publish_ports(&t->s->forwarder, list->last_id + 1, &c->specs[i], 1,
 					  &t->s->host_ports[i], err);
 		if (r >= 0)
@@ -158,63 +161,18 @@ static int publish_new(struct taking *t, struct error *err)
 
 static int get_listeners(struct taking *t, struct error *err)
 {
-	int r = published_reserve(&t->s->published, t->old.state.n + t->s->config->n_specs);
+	int r = published_reserve(&t->s->published, t->old.state.n + t->s->config->n_specs, err);
 
+	if (r < 0)
+		return r;
 	t->is_adopted = calloc(t->s->config->n_specs + 1, sizeof(*t->is_adopted));
-	if (r < 0 || !t->is_adopted)
+	if (!t->is_adopted)
 		return error_errno(err, -ENOMEM, "%zu rules", t->old.state.n);
 	for (size_t i = 0; i < t->old.state.n && r >= 0; i++)
 		r = adopt_rule(t, &t->old.state.rules[i], err);
 	/* a number that somebody has seen means one rule for ever */
 	t->s->published.last_id = t->old.state.last_id;
 	return r < 0 ? r : publish_new(t, err);
-}
-
-static int adopt_sessions(struct taking *t, uint32_t *after, struct error *err)
-{
-	struct take_over_request request = { .step = TAKE_OVER_SESSIONS, .after = *after };
-	struct forwarder_request adopt[FORWARDER_SESSIONS_PAGE];
-	_cleanup_(old_answer_done) struct old_answer answer;
-	struct forwarder_sessions sessions = { 0 };
-	struct forwarder_reply reply;
-	int r = old_one_ask(&t->old, &request, &answer, err);
-	uint32_t n;
-
-	if (r >= 0)
-		r = take_over_sessions_parse(answer.value, &sessions, err);
-	/* or it would never come to an end */
-	if (r >= 0 && sessions.after && sessions.after <= request.after)
-		r = error_set(err, -EPROTO, "the old portshunt's UDP sessions: page %u follows "
-			      "page %u: stop it, and start this one without --take-over",
-			      sessions.after, request.after);
-	*after = r < 0 ? 0 : sessions.after;
-	if (r < 0)
-		return r;
-	/* those for whose sockets there was no room will be new ones */
-	n = sessions.n < answer.n_fds ? sessions.n : (uint32_t)answer.n_fds;
-	if (!n)
-		return 0;
-	for (uint32_t i = 0; i < n; i++)
-		adopt[i] = (struct forwarder_request){ .type = FORWARDER_ADOPT,
-						       .adopt = sessions.list[i] };
-	r = forwarder_send(&t->s->forwarder, adopt, n, answer.fds, n, &reply, err);
-	if (r >= 0)
-		t->n_sessions += reply.connections;
-	return r;
-}
-
-/* They go on as they are where they still lead to the same container. */
-static int get_sessions(struct taking *t, struct error *err)
-{
-	uint32_t after = 0;
-	int r;
-
-	if (!*t->s->netns_name || strcmp(t->s->netns_name, t->old.state.netns) != 0)
-		return 0;
-	do {
-		r = adopt_sessions(t, &after, err);
-	} while (after);
-	return r;
 }
 
 /* Up to here the old one takes new clients; from here on they wait. */
@@ -225,7 +183,7 @@ static int commit(struct taking *t, struct error *err)
 	int r = old_one_tell(&t->old, TAKE_OVER_COMMIT, err);
 
 	if (r >= 0)
-		r = get_sessions(t, err);
+		r = sessions_take_over(t->s, &t->old, &t->n_sessions, err);
 	if (r >= 0 && s->config->control)
 		r = control_socket_replace(&s->control.socket, err);
 	if (r >= 0)

@@ -7,19 +7,26 @@
  *	tcp	TEXT and a TCP listener at --bind and --port
  *	bound	TEXT and a TCP socket that is bound there and does not listen
  *	udp	TEXT and a UDP socket that is bound there
+ *	to NETNS ADDRESS PORT
+ *		TEXT and a UDP socket of the namespace at NETNS that is connected there; of port 0,
+ *		one that is not connected
  *	channel	TEXT and a socket over which the next requests come
  *	again	TEXT alone, to this request and to all that follow
  *	drip	TEXT byte by byte, ten a second, again and again, without a line's end
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
 #include "modes.h"
+#include "sock.h"
 #include "util.h"
 
 #define DRIP_MS 100
@@ -50,6 +57,28 @@ static int open_bound(const struct options *o, bool udp, bool listens)
 	return fd;
 }
 
+/* @text is "NETNS ADDRESS PORT TEXT"; *at gets where TEXT begins. */
+static int open_connected(const char *text, int *at)
+{
+	_cleanup_close_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	char netns[256], address[64];
+	struct sockaddr_storage ss;
+	unsigned int port;
+	struct addr to;
+	int fd;
+
+	if (sscanf(text, "%255s %63s %u %n", netns, address, &port, at) != 3 ||
+	    addr_parse(address, &to) < 0)
+		die("no line \"to NETNS ADDRESS PORT TEXT\" on stdin");
+	netns_enter(netns);
+	fd = socket(to.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setns(own, CLONE_NEWNET) < 0)
+		die_errno("%s", netns);
+	if (port && connect(fd, (struct sockaddr *)&ss, addr_to_sockaddr(&to, (uint16_t)port, &ss)) < 0)
+		die_errno("connect %s", address);
+	return fd;
+}
+
 static void drip(int fd, const char *text)
 {
 	watchdog_expect("the end of who reads drops");
@@ -58,8 +87,9 @@ static void drip(int fd, const char *text)
 	say("given up");
 }
 
-/* Returns what is sent with the text, or -1; *channel is where the next request comes. */
-static int open_passed(const struct options *o, const char *kind, int *channel)
+/* Returns what is sent with @text from *at on, or -1; *channel is where the next request comes. */
+static int open_passed(const struct options *o, const char *kind, const char *text, int *at,
+		       int *channel)
 {
 	int fds[2];
 
@@ -71,6 +101,8 @@ static int open_passed(const struct options *o, const char *kind, int *channel)
 	}
 	if (strcmp(kind, "-") == 0 || strcmp(kind, "again") == 0)
 		return -1;
+	if (strcmp(kind, "to") == 0)
+		return open_connected(text, at);
 	return open_bound(o, strcmp(kind, "udp") == 0, strcmp(kind, "tcp") == 0);
 }
 
@@ -104,7 +136,7 @@ static bool serve(const struct options *o, int *fd)
 {
 	static char line[8192 + 1], kind[16];
 	static int at; /* "again" says the same as before */
-	int channel = *fd, passed;
+	int channel = *fd, passed, begin = 0;
 
 	if (!read_request(*fd))
 		return false;
@@ -117,8 +149,8 @@ static bool serve(const struct options *o, int *fd)
 		}
 		memcpy(line + strlen(line), "\n", 2);
 	}
-	passed = open_passed(o, kind, &channel);
-	fd_send(*fd, line + at, strlen(line + at), &passed, passed >= 0);
+	passed = open_passed(o, kind, line + at, &begin, &channel);
+	fd_send(*fd, line + at + begin, strlen(line + at + begin), &passed, passed >= 0);
 	fd_close(passed);
 	*fd = channel;
 	return true;

@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "control/peer.h"
 
 /* How often silent clients are looked for, and a full table tried again. */
 #define TICK_MS 1000
@@ -47,12 +48,13 @@ static void client_free(struct reload_client *c)
 	free(c);
 }
 
-static int parse(const char *text, size_t len, const char **ret_ip, struct json **ret_json,
+int reload_parse(const char *text, size_t len, struct json **ret_json, const char **ret_ip,
 		 struct error *err)
 {
 	const char *kind;
 	int r;
 
+	*ret_json = NULL;
 	if (!len)
 		return error_set(err, -EINVAL, "EOF");
 	r = json_parse(text, len, ret_json, err);
@@ -72,7 +74,7 @@ static void serve(struct reload_client *c, const char *text, size_t len)
 	struct error err = { "OK" };
 	struct json *json = NULL;
 	const char *ip;
-	int r = parse(text, len, &ip, &json, &err);
+	int r = reload_parse(text, len, &json, &ip, &err);
 
 	if (r < 0)
 		error_wrap(&err, r, "rootless port failed to decode ports");
@@ -114,13 +116,34 @@ static void add_client(struct reload_server *s, int fd)
 		client_free(c);
 }
 
+/* Before others have to make room for it. */
+static bool is_allowed(int fd)
+{
+	struct error err = { "" };
+	struct ucred peer;
+	char unused;
+
+	if (control_peer_is_trusted(fd, &peer))
+		return true;
+	error_set(&err, -EPERM, "access denied: user id %u is neither root nor the user of this "
+		  "rootlessport", peer.uid);
+	send(fd, err.text, strlen(err.text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* with a request left unread it would find ECONNRESET before the reply; no more can come */
+	shutdown(fd, SHUT_RD);
+	while (recv(fd, &unused, sizeof(unused), MSG_DONTWAIT) > 0)
+		;
+	return false;
+}
+
 static void on_connection(struct loop_source *source, uint32_t events)
 {
 	struct reload_server *s =
 		(void *)((char *)source - offsetof(struct reload_server, source));
 	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd >= 0) {
+	if (fd >= 0 && !is_allowed(fd)) {
+		fd_close(fd);
+	} else if (fd >= 0) {
 		if (s->n_clients == RELOAD_CLIENTS_MAX)
 			client_free(TAILQ_FIRST(&s->clients));
 		add_client(s, fd);

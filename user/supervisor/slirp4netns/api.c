@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "control/wait.h"
 #include "supervisor/slirp4netns/api_reply.h"
 #include "supervisor/slirp4netns/reap.h"
 
@@ -86,39 +86,26 @@ int slirp4netns_api_open(struct slirp4netns *s, struct error *err)
 }
 
 /* A connection to the socket behind api_fd, which has no name any more. */
-static int api_connect(struct slirp4netns *s, struct error *err)
+static int api_connect(struct slirp4netns *s, const struct control_wait *wait, struct error *err)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = REPLY_TIMEOUT_S };
+	int r;
 
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d", s->api_fd);
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
-	    connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return error_errno(err, -errno, "cannot open connection to %s",
-				   s->api_path);
+	r = fd < 0 ? -errno : control_wait_connect(wait, fd, &sa);
+	if (r < 0)
+		return error_errno(err, r, "cannot open connection to %s", s->api_path);
 	return TAKE_FD(fd);
 }
 
 static int api_send(struct slirp4netns *s, int fd, const char *text,
-		    struct error *err)
+		    const struct control_wait *wait, struct error *err)
 {
-	size_t left = strlen(text);
+	int r = control_wait_send(wait, fd, text, strlen(text));
 
-	while (left) {
-		ssize_t n = send(fd, text, left, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_errno(err, -errno,
-					   "cannot write to control socket %s",
-					   s->api_path);
-		text += n;
-		left -= (size_t)n;
-	}
+	if (r < 0)
+		return error_errno(err, r, "cannot write to control socket %s", s->api_path);
 	if (shutdown(fd, SHUT_WR) < 0)
 		return error_errno(err, -errno, "cannot shutdown the socket %s",
 				   s->api_path);
@@ -127,14 +114,13 @@ static int api_send(struct slirp4netns *s, int fd, const char *text,
 
 /* All that comes until the end; *ret is the caller's to free. */
 static int api_recv(struct slirp4netns *s, int fd, char **ret, size_t *ret_len,
-		    struct error *err)
+		    const struct control_wait *wait, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0, size = 0;
+	ssize_t n;
 
-	for (;;) {
-		ssize_t n;
-
+	do {
 		if (len == size) {
 			char *more = size < REPLY_MAX ?
 					     realloc(text, size * 2 + 4096) :
@@ -147,18 +133,12 @@ static int api_recv(struct slirp4netns *s, int fd, char **ret, size_t *ret_len,
 			text = more;
 			size = size * 2 + 4096;
 		}
-		n = recv(fd, text + len, size - len, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = control_wait_recv(wait, fd, text + len, size - len);
 		if (n < 0)
-			return error_errno(err,
-					   errno == EAGAIN ? -ETIMEDOUT : -errno,
-					   "cannot read from control socket %s",
+			return error_errno(err, (int)n, "cannot read from control socket %s",
 					   s->api_path);
-		if (n == 0)
-			break;
 		len += (size_t)n;
-	}
+	} while (n > 0);
 	*ret = TAKE_PTR(text);
 	*ret_len = len;
 	return 0;
@@ -168,16 +148,19 @@ static int api_recv(struct slirp4netns *s, int fd, char **ret, size_t *ret_len,
 static int request(struct slirp4netns *s, const char *text, struct json **ret,
 		   struct error *err)
 {
-	_cleanup_close_ int fd = api_connect(s, err);
+	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *reply = NULL;
+	struct control_wait wait;
 	size_t len = 0;
 	int r;
 
+	control_wait_start(&wait, REPLY_TIMEOUT_S);
+	fd = api_connect(s, &wait, err);
 	if (fd < 0)
 		return fd;
-	r = api_send(s, fd, text, err);
+	r = api_send(s, fd, text, &wait, err);
 	if (r >= 0)
-		r = api_recv(s, fd, &reply, &len, err);
+		r = api_recv(s, fd, &reply, &len, &wait, err);
 	return r < 0 ? r : api_reply_parse(reply, len, ret, err);
 }
 
