@@ -58,6 +58,7 @@ static int start(const struct alone *alone, struct error *err)
 	setup.setup.datapath = (uint8_t)alone->datapath;
 	setup.setup.log_level = (uint8_t)log_level_get();
 	setup.setup.log_json = log_is_json();
+	setup.setup.may_have_udp = alone->udp;
 	setup.setup.udp = alone->udp_limits;
 	setup.setup.all = alone->all_limits;
 	setup.setup.each = alone->rule_limits;

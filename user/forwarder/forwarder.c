@@ -249,6 +249,8 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		if (r < 0)
 			return error_errno(err, r, "cannot start the shunt's walker (--datapath=splice does without)");
 	}
+	if (request->setup.may_have_udp)
+		udp_icmp_start(&f->udp.icmp);
 	if (f->choice.sockmap) {
 		r = kernel_relay_setup(f, f->choice.sockmap, err);
 		if (r < 0)
@@ -367,12 +369,10 @@ int forwarder_init(struct forwarder *f, int netns_fd)
 	if (r < 0)
 		return r;
 	r = loop_init(&f->loop);
-	if (r < 0)
-		return r;
-	r = timer_add(&f->loop, &f->timer, on_timer);
-	if (r < 0)
-		return r;
-	r = capturer_init(&f->capturer, &f->loop);
+	if (r >= 0)
+		r = timer_add(&f->loop, &f->timer, on_timer);
+	if (r >= 0)
+		r = capturer_init(&f->capturer, &f->loop);
 	if (r >= 0)
 		r = gates_init(f);
 	if (r >= 0)

@@ -46,7 +46,8 @@ static bool is_request(const struct forwarder_request *r)
 	switch (r->type) {
 	case FORWARDER_SETUP:
 		return r->setup.datapath <= DATAPATH_SHUNT && r->setup.log_level <= LOG_DEBUG &&
-		       message_is_bool(&r->setup.log_json) && is_limits(&r->setup.all) &&
+		       message_is_bool(&r->setup.log_json) &&
+		       message_is_bool(&r->setup.may_have_udp) && is_limits(&r->setup.all) &&
 		       is_limits(&r->setup.each);
 	case FORWARDER_LISTEN:
 		return r->listen.rule && message_is_bool(&r->listen.udp) && is_spec(&r->listen.spec) &&

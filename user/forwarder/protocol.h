@@ -68,6 +68,7 @@ struct forwarder_request {
 			uint8_t datapath;  /* enum datapath */
 			uint8_t log_level; /* enum log_level */
 			bool log_json;
+			bool may_have_udp; /* a UDP port is published, now or later */
 			struct udp_limits udp;
 			/* those that are not given are off; of each rule, unless OPEN says more */
 			struct limits all, each;
