@@ -220,16 +220,6 @@ static void on_timer(struct loop_source *source, uint32_t events)
 		resume(f);
 }
 
-/* Before the first byte of a client. */
-static int isolate(bool is_alone, bool redirects, uint16_t tcp_port)
-{
-	return isolation_enter(&(struct isolation){
-		.process = is_alone ? FILTER_PROXY : FILTER_FORWARDER,
-		.name = is_alone ? "docker-proxy" : "forwarder",
-		.bpf_commands = redirects ? shunt_bpf_commands() : NULL, .tcp_port = tcp_port,
-	});
-}
-
 static int setup(struct forwarder *f, const struct forwarder_request *request,
 		 struct error *err)
 {
@@ -256,7 +246,12 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		if (r < 0)
 			return r;
 	}
-	return isolate(f->connector.make, f->choice.shunt || f->choice.sockmap, f->only_port);
+	/* before the first byte of a client */
+	return isolation_enter(&(struct isolation){
+		.process = f->connector.make ? FILTER_PROXY : FILTER_FORWARDER,
+		.name = f->connector.make ? "docker-proxy" : "forwarder",
+		.bpf_commands = f->choice.shunt || f->choice.sockmap ? shunt_bpf_commands() : NULL,
+	});
 }
 
 static bool is_of_family(const struct pair *pair, const void *family)
@@ -296,6 +291,8 @@ static int start(struct forwarder *f, const struct forwarder_request *request,
 		return 0;
 	}
 	rules_open(f);
+	if (request->start.is_final)
+		rules_final(f);
 	f->started = !request->start.is_paused;
 	if (f->capturer.shunt) {
 		connector_set_tools(&f->connector, &f->capturer.tools);

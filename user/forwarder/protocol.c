@@ -54,7 +54,7 @@ static bool is_request(const struct forwarder_request *r)
 		       is_range(r->listen.container_port, r->listen.count);
 	case FORWARDER_START:
 		return is_target(&r->start.target4, &r->start.target6) &&
-		       message_is_bool(&r->start.is_paused);
+		       message_is_bool(&r->start.is_paused) && message_is_bool(&r->start.is_final);
 	case FORWARDER_OPEN:
 		return is_limits(&r->open.limits);
 	case FORWARDER_REMOVE:

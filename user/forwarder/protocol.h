@@ -104,6 +104,7 @@ struct forwarder_request {
 			 * its clients are carried over to the other one */
 			struct addr target4, target6;
 			bool is_paused; /* as by FORWARDER_PAUSE */
+			bool is_final;	/* no rule comes after the first start: rules_final() */
 		} start;
 		struct {
 			/* connections whose container side has ended may

@@ -68,6 +68,9 @@ static const struct {
 	{ SCMP_SYS(madvise), ALL }, { SCMP_SYS(futex), ALL | I }, { SCMP_SYS(getrandom), ALL | I },
 	{ SCMP_SYS(rt_sigprocmask), ALL | I }, { SCMP_SYS(rt_sigreturn), ALL | I },
 	{ SCMP_SYS(getpid), ALL | I }, { SCMP_SYS(gettid), ALL | I }, { SCMP_SYS(getppid), ALL },
+	/* to connect to fewer ports, once these are known: it only takes away */
+	{ SCMP_SYS(landlock_create_ruleset), F | P }, { SCMP_SYS(landlock_add_rule), F | P },
+	{ SCMP_SYS(landlock_restrict_self), F | P },
 	{ SCMP_SYS(exit), ALL | I }, { SCMP_SYS(exit_group), ALL | I },
 
 	/* its walker: the end of it, and all that it does first */

@@ -181,7 +181,8 @@ static int start_helpers(struct helper *h, const struct config *options, struct 
 /* Connect to @child_ip: at the start, and when podman says so again. */
 static int set_child_ip(struct helper *h, const char *child_ip, struct error *err)
 {
-	struct forwarder_request start = { .type = FORWARDER_START };
+	/* a reload has other addresses, not other ports */
+	struct forwarder_request start = { .type = FORWARDER_START, .start.is_final = true };
 	int r = rootlessport_child_ip(child_ip, &start.start.target4, &start.start.target6, err);
 
 	return r < 0 ? r : forwarder_call(&h->forwarder, &start, NULL, 0, err);
