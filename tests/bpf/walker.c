@@ -77,7 +77,7 @@ static bool hangs(pid_t pid)
 	return state && state[2] == 'D';
 }
 
-static int walked(struct walker *w)
+static int walked(struct child *w)
 {
 	struct walker_answer answer;
 
@@ -88,7 +88,7 @@ static int walked(struct walker *w)
 
 static void test_held(struct shunt *shunt, const struct shunt_tools *tools)
 {
-	struct walker w = { .fd = -1 };
+	struct child w = { .fd = -1 };
 	struct holder h;
 	struct walker_answer answer;
 	struct bench b;
@@ -107,7 +107,7 @@ static void test_held(struct shunt *shunt, const struct shunt_tools *tools)
 	tap_is(walker_ask(w.fd, WALKER_SOCKETS), 0, "another one may be asked for");
 	tap_ok(say(C(&b), "meanwhile") && waits_for(D(&b), "meanwhile"),
 	       "nobody else waits for that");
-	walker_end(&w);
+	child_end(&w);
 	tap_ok(w.pid == 0 && hangs(pid), "its end is not waited for");
 	holder_end(&h);
 	MUST(waitpid(pid, &status, 0));
@@ -117,7 +117,7 @@ static void test_held(struct shunt *shunt, const struct shunt_tools *tools)
 
 static void test_walks(struct shunt *shunt, const struct shunt_tools *tools)
 {
-	struct walker w = { .fd = -1 };
+	struct child w = { .fd = -1 };
 	struct walker_answer answer;
 	struct bench b;
 
@@ -134,7 +134,7 @@ static void test_walks(struct shunt *shunt, const struct shunt_tools *tools)
 	wait_for(w.fd, POLLIN);
 	tap_is(walker_answer(w.fd, &answer), -EPIPE, "one that was killed is told");
 	tap_is(walker_ask(w.fd, WALKER_SOCKETS), -EPIPE, "nor can it be asked");
-	walker_end(&w);
+	child_end(&w);
 	tap_is(waitpid(-1, NULL, WNOHANG), -1, "and it is reaped");
 	end(&b);
 }

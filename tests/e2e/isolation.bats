@@ -78,11 +78,11 @@ own_id() {
 		2>/dev/null | grep -vc "/proc/$1/")" "${2:-0}"
 }
 
-# attach DATAPATH - sets $supervisor, $forwarder, $netns
+# attach DATAPATH [OPTION...] - sets $supervisor, $forwarder, $netns
 attach() {
 	netns_make
 	wrap=(setpriv --groups 1,2)
-	portshunt_start attach --netns "$ns" --datapath "$1" --child-ip 127.0.0.1 -p 7000 --control "$dir/control"
+	portshunt_start attach --netns "$ns" --datapath "$1" --child-ip 127.0.0.1 -p 7000 "${@:2}"
 	wrap=()
 	published 7000
 	supervisor=$(supervisor_pid) forwarder=$(pid_of @forwarder) netns=$(pid_of @netns)
@@ -97,9 +97,15 @@ supervisor_pid() {
 	done
 }
 
-# walkers - the children of forwarder and netns child
-walkers() {
+# forks - the processes that forwarder and netns child have started
+forks() {
 	cat /proc/"$forwarder"/task/*/children /proc/"$netns"/task/*/children
+}
+
+# raw_sockets PID - how many of those that it has
+raw_sockets() {
+	find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' | tr -dc '0-9\n' |
+		grep -cxFf - <(awk 'FNR > 1 { print $10 }' "/proc/$1/net/raw" "/proc/$1/net/raw6") || true
 }
 
 # transferred - a connection works
@@ -151,8 +157,8 @@ closed_to() {
 	need_root
 	attach shunt
 	transferred
-	[ "$(walkers | wc -w)" = 2 ]
-	for pid in $(walkers); do
+	[ "$(forks | wc -w)" = 2 ]
+	for pid in $(forks); do
 		sealed "$pid"
 	done
 	pid=$(cat /proc/"$forwarder"/task/*/children)
@@ -161,10 +167,31 @@ closed_to() {
 	own_id "$netns" 1
 }
 
-@test "as root, no process is open to one with a container's capabilities" {
+@test "as root, the ICMP child has the raw sockets, the forwarder none; without UDP there is no such process" {
 	need_root
 	attach splice
-	n_processes=3
+	[ "$(forks)" = "" ]
+	[ "$(raw_sockets "$forwarder")" = 0 ]
+	portshunt_stop
+	for how in "-p 7001/udp" "--control $dir/control"; do
+		attach splice $how
+		icmp=$(forks)
+		icmp=${icmp% }
+		own_id "$icmp"
+		sealed "$icmp"
+		! has_ipv6 || is "raw sockets of the ICMP child" "$(raw_sockets "$icmp")" 2
+		[ "$(raw_sockets "$icmp")" -ge 1 ]
+		for pid in "$supervisor" "$forwarder" "$netns"; do
+			is "raw sockets of $pid" "$(raw_sockets "$pid")" 0
+		done
+		portshunt_stop
+	done
+}
+
+@test "as root, no process is open to one with a container's capabilities" {
+	need_root
+	attach splice -p 7001/udp
+	n_processes=4
 	setpriv --inh-caps -all --bounding-set -all sleep 60 3>&- &
 	local plain=$!
 	eventually 5 grep -q '^sleep' "/proc/$plain/cmdline"
@@ -175,7 +202,7 @@ closed_to() {
 	closed_to "${as_docker[@]}"
 	free_port
 	proxy_runs -proto tcp -host-ip 127.0.0.1 -host-port "$port" -container-ip 127.0.0.1 -container-port 7000
-	n_processes=4
+	n_processes=5
 	closed_to "${as_docker[@]}"
 }
 

@@ -89,6 +89,29 @@ closed() {
 	asked clients "ping 2000" "answered 3, silent 0, refused 0"
 }
 
+@test "without the ICMP child it forwards as well, and one warning says so" {
+	need_root
+	# the forwarder's only child: there is no walker
+	udp_start --datapath splice
+	clients_start 3
+	asked clients "ping 3000" "answered 0, silent 3, refused 3"
+	forwarder=$(pid_of @forwarder)
+	child=$(cat /proc/"$forwarder"/task/*/children)
+	# nobody waits for it
+	kill -STOP $child
+	asked clients "ping 300" "answered 0, silent 3, refused 0"
+	kill -KILL $child
+	eventually 5 test ! -e "/proc/${child% }/exe"
+	for i in 1 2; do
+		asked clients "ping 300" "answered 0, silent 3, refused 0"
+	done
+	echo_start
+	asked clients "ping 2000" "answered 3, silent 0, refused 0"
+	[ "$(grep -c 'process that tells UDP clients of closed ports is gone' "$dir/portshunt.err")" = 1 ]
+	# and it is reaped
+	[ "$(cat /proc/"$forwarder"/task/*/children)" = "" ]
+}
+
 @test "a server that has stopped does not delay another port's clients" {
 	udp_start -p 7001/udp
 	echo_start

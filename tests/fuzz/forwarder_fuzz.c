@@ -104,10 +104,14 @@ static void check_requests(const struct forwarder_request *requests, size_t len,
 			check_bool(r->listen.udp);
 			CHECK(r->listen.count && r->listen.rule);
 		}
-		if (r->type == FORWARDER_SETUP)
+		if (r->type == FORWARDER_SETUP) {
 			CHECK(r->setup.datapath >= DATAPATH_AUTO && r->setup.datapath <= DATAPATH_SHUNT);
-		if (r->type == FORWARDER_START)
+			check_bool(r->setup.may_have_udp);
+		}
+		if (r->type == FORWARDER_START) {
 			check_bool(r->start.is_paused);
+			check_bool(r->start.is_final);
+		}
 	}
 	CHECK(n < 0 || (n_fds <= shares && shares <= FD_PASS_MAX));
 }

@@ -114,6 +114,10 @@ static void signal_self(void) { syscall(SYS_tgkill, getpid(), gettid(), 0); }
 static void make_algorithm(void) { socket(AF_ALG, SOCK_SEQPACKET, 0); }
 static void make_packet(void) { socket(AF_PACKET, SOCK_RAW, 0); }
 static void make_socket(void) { socket(AF_INET6, SOCK_STREAM, 0); }
+static void make_datagram(void) { socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+static void make_raw(void) { socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP); }
+static void make_raw6(void) { socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6); }
+static void make_sctp(void) { socket(AF_INET, SOCK_SEQPACKET, 0); }
 static void make_netlink(void) { socket(AF_NETLINK, SOCK_RAW, 0); }
 static void bpf_load(void) { syscall(SYS_bpf, BPF_PROG_LOAD, NULL, 0); }
 static void bpf_get(void) { syscall(SYS_bpf, BPF_MAP_GET_FD_BY_ID, NULL, 0); }
@@ -177,6 +181,10 @@ static void test_forwarder(void **state)
 static void test_docker_proxy(void **state)
 {
 	allowed(FILTER_PROXY, make_socket);
+	allowed(FILTER_PROXY, make_datagram);
+	refused(FILTER_PROXY, "socket", make_raw);
+	refused(FILTER_PROXY, "socket", make_raw6);
+	refused(FILTER_PROXY, "socket", make_sctp);
 	refused(FILTER_PROXY, "socket", make_algorithm);
 	refused(FILTER_PROXY, "socket", make_netlink);
 	refused(FILTER_PROXY, "openat", open_file);
@@ -192,6 +200,39 @@ static void test_walker(void **state)
 	refused(FILTER_WALKER, "openat", open_file);
 }
 
+static void receive(void) { char c; recv(sock, &c, 1, MSG_DONTWAIT); }
+static void send_one(void) { struct msghdr m = { 0 }; sendmsg(sock, &m, MSG_DONTWAIT | MSG_NOSIGNAL); }
+static void receive_fds(void) { struct msghdr m = { 0 }; recvmsg(sock, &m, MSG_DONTWAIT); }
+static void connect_one(void) { struct sockaddr_in to = { .sin_family = AF_INET }; connect(sock, (struct sockaddr *)&to, sizeof(to)); }
+static void read_flags(void) { fcntl(sock, F_GETFL); }
+static void close_one(void) { close(sock); }
+
+static void test_icmp_child(void **state)
+{
+	const enum filter_process i = FILTER_ICMP;
+
+	allowed(i, receive);
+	allowed(i, send_one);
+	allowed(i, signal_self);
+	allowed(i, map_data);
+	refused(i, "recvmsg", receive_fds);
+	refused(i, "connect", connect_one);
+	refused(i, "close", close_one);
+	refused(i, "fcntl", read_flags);
+	refused(i, "ioctl", ask_unsent);
+	refused(i, "setsockopt", include_header);
+	refused(i, "setsockopt", include_header6);
+	refused(i, "setsockopt", attach_filter);
+	refused(i, "setsockopt", bind_device);
+	refused(i, "setsockopt", no_delay);
+	refused(i, "socket", make_socket);
+	refused(i, "tgkill", signal_other);
+	refused(i, "openat", open_file);
+	refused(i, "clone", clone_one);
+	refused(i, "mmap", map_code);
+	refused(i, "execve", execute);
+}
+
 static void test_netns_child(void **state)
 {
 	allowed(FILTER_NETNS, make_socket);
@@ -201,6 +242,7 @@ static void test_netns_child(void **state)
 	refused(FILTER_NETNS, "prctl", be_dumpable);
 	refused(FILTER_NETNS, "clone", make_namespace);
 	refused(FILTER_NETNS, "socket", make_packet);
+	refused(FILTER_NETNS, "socket", make_raw);
 	refused(FILTER_NETNS, "openat", open_file);
 	refused(FILTER_NETNS, "tgkill", signal_other);
 	refused(FILTER_NETNS, "execve", execute);
@@ -228,6 +270,7 @@ static void test_supervisor(void **state)
 	refused(s, "ioctl", type_into_terminal);
 	refused(s, "bpf", bpf_load);
 	refused(s, "socket", make_packet);
+	refused(s, "socket", make_raw6);
 	refused(s, "setsockopt", include_header);
 	refused(s, "prctl", be_dumpable);
 	refused(s, "mmap", map_code);
@@ -257,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_forwarder),
 		cmocka_unit_test(test_docker_proxy),
 		cmocka_unit_test(test_walker),
+		cmocka_unit_test(test_icmp_child),
 		cmocka_unit_test(test_netns_child),
 		cmocka_unit_test(test_supervisor),
 		cmocka_unit_test(test_blocked_signal),

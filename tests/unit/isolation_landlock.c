@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What Landlock leaves to a process: no files, no TCP listeners, one port, no others' signals. */
+/* What Landlock leaves to a process: no files, no TCP listeners, some ports, no others' signals. */
 #include "isolation/landlock.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-static uint16_t open_port, other_port;
+static uint16_t open_port, other_port, third_port;
 static pid_t parent;
 
 /* A listener, whose port is put to *ret. */
@@ -72,8 +72,8 @@ static int signal_parent(void)
 	return kill(parent, 0) < 0 ? errno : 0;
 }
 
-/* Runs @check in a process that may connect to @port; what it returns must be 0. */
-static void confined(uint16_t port, int (*check)(int version))
+/* Runs @check in a process that is confined; what it returns must be 0. */
+static void confined(int (*check)(int version))
 {
 	int status;
 	pid_t pid;
@@ -82,7 +82,7 @@ static void confined(uint16_t port, int (*check)(int version))
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		_exit(check(isolation_landlock(port)));
+		_exit(check(isolation_landlock()));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (status)
@@ -100,14 +100,42 @@ static int check_files(int version)
 	return 0;
 }
 
+/* A kernel that cannot do it says so, and then it is as it was. */
+static int bound(int version, const uint16_t *ports, size_t n)
+{
+	int r = isolation_landlock_connect(ports, n);
+
+	return version < 4 ? r == -EOPNOTSUPP : r == 0;
+}
+
 static int check_one_port(int version)
 {
-	if (version < 4)
-		return 0;
+	HOLDS(bound(version, &open_port, 1));
 	HOLDS(reach(open_port) == 0);
-	HOLDS(reach(other_port) == EACCES);
-	HOLDS(take(SOCK_STREAM) == EACCES);
+	HOLDS(reach(other_port) == (version < 4 ? 0 : EACCES));
 	HOLDS(take(SOCK_DGRAM) == 0);
+	return 0;
+}
+
+static int check_two_ports(int version)
+{
+	const uint16_t ports[] = { open_port, other_port };
+
+	HOLDS(bound(version, ports, 2));
+	HOLDS(reach(open_port) == 0);
+	HOLDS(reach(other_port) == 0);
+	HOLDS(reach(third_port) == (version < 4 ? 0 : EACCES));
+	/* never wider again */
+	HOLDS(bound(version, &third_port, 1));
+	HOLDS(reach(third_port) == (version < 4 ? 0 : EACCES));
+	HOLDS(reach(open_port) == (version < 4 ? 0 : EACCES));
+	return 0;
+}
+
+static int check_no_port(int version)
+{
+	HOLDS(bound(version, NULL, 0));
+	HOLDS(reach(open_port) == (version < 4 ? 0 : EACCES));
 	return 0;
 }
 
@@ -118,6 +146,7 @@ static int check_any_port(int version)
 	HOLDS(reach(open_port) == 0);
 	HOLDS(reach(other_port) == 0);
 	HOLDS(take(SOCK_STREAM) == EACCES);
+	HOLDS(take(SOCK_DGRAM) == 0);
 	return 0;
 }
 
@@ -130,28 +159,39 @@ static int check_signals(int version)
 
 static void test_no_files(void **state)
 {
-	confined(0, check_files);
+	confined(check_files);
 }
 
 static void test_one_port(void **state)
 {
-	confined(open_port, check_one_port);
+	confined(check_one_port);
+}
+
+static void test_two_ports(void **state)
+{
+	confined(check_two_ports);
+}
+
+static void test_no_port(void **state)
+{
+	confined(check_no_port);
 }
 
 static void test_any_port(void **state)
 {
-	confined(0, check_any_port);
+	confined(check_any_port);
 }
 
 static void test_no_signals(void **state)
 {
-	confined(0, check_signals);
+	confined(check_signals);
 }
 
 static int setup(void **state)
 {
 	listener(&open_port);
 	listener(&other_port);
+	listener(&third_port);
 	return 0;
 }
 
@@ -162,7 +202,7 @@ static bool has_landlock(void)
 
 	if (pid == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-		_exit(isolation_landlock(0) < 0);
+		_exit(isolation_landlock() < 0);
 	}
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
@@ -172,6 +212,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_files),
 		cmocka_unit_test(test_one_port),
+		cmocka_unit_test(test_two_ports),
+		cmocka_unit_test(test_no_port),
 		cmocka_unit_test(test_any_port),
 		cmocka_unit_test(test_no_signals),
 	};

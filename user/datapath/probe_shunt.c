@@ -187,7 +187,7 @@ static int edge(int epoll, int wait_ms)
 }
 
 /* As in use: by a process that may hang. */
-static int walk(struct walker *w, const struct shunt_tools *tools)
+static int walk(struct child *w, const struct shunt_tools *tools)
 {
 	struct pollfd pfd = { .events = POLLIN };
 	struct walker_answer answer;
@@ -209,7 +209,7 @@ static void wakes(struct line *l, struct probe *p)
 	_cleanup_close_ int epoll = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event event = { .events = EPOLLOUT | EPOLLET };
 	struct shunt_tools tools = shunt_tools(l->shunt);
-	struct walker walker = { .fd = -1 };
+	struct child walker = { .fd = -1 };
 	int r;
 
 	if (capture(l, p) < 0 || provoke(l, p) < 0)
@@ -218,7 +218,7 @@ static void wakes(struct line *l, struct probe *p)
 	edge(epoll, 0); /* its own leg is empty: the application knows that */
 	shunt_ask(l->shunt, &l->pair.down, SHUNT_ASK_EDGE);
 	r = walk(&walker, &tools);
-	walker_end(&walker);
+	child_end(&walker);
 	if (r == -ETIMEDOUT)
 		probe_set(p, PROBE_FAILED, "",
 			  "a walk over all sockets does not end: somebody holds the lock of one");

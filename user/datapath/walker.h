@@ -11,14 +11,9 @@
 #pragma once
 
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "datapath/shunt.h"
-
-struct walker {
-	pid_t pid;
-	int fd; /* a socket to it, the caller's; -1: none */
-};
+#include "isolation/child.h"
 
 enum walker_task {
 	WALKER_SOCKETS, /* shunt_walk() */
@@ -31,8 +26,8 @@ struct walker_answer {
 	uint8_t what;	/* enum walker_task */
 };
 
-/* walker_start - it ends when the other ends of @w->fd are closed, or with the caller. 0 or -errno. */
-int walker_start(struct walker *w, const struct shunt_tools *tools);
+/* walker_start - child_start() of one. Returns 0 or -errno. */
+int walker_start(struct child *w, const struct shunt_tools *tools);
 
 /* Far more CPU than either task takes: what is above it is no answer. */
 #define WALKER_MS_MAX 60000
@@ -52,9 +47,3 @@ int walker_answer_decode(const void *data, size_t len, struct walker_answer *ret
  */
 int walker_ask(int fd, enum walker_task what);
 int walker_answer(int fd, struct walker_answer *ret);
-
-/*
- * walker_end - let it end, wait a moment for that, and reap it; harmless when
- * there is none. One that hangs is left to whoever reaps orphans.
- */
-void walker_end(struct walker *w);

@@ -58,9 +58,11 @@ static int start(const struct alone *alone, struct error *err)
 	setup.setup.datapath = (uint8_t)alone->datapath;
 	setup.setup.log_level = (uint8_t)log_level_get();
 	setup.setup.log_json = log_is_json();
+	setup.setup.may_have_udp = alone->udp;
 	setup.setup.udp = alone->udp_limits;
 	setup.setup.all = alone->all_limits;
 	setup.setup.each = alone->rule_limits;
+	start.start.is_final = true;
 	listen.listen.rule = 1;
 	listen.listen.count = 1;
 	listen.listen.container_port = alone->target_port;
@@ -82,7 +84,6 @@ int alone_open(const struct alone *alone, struct error *err)
 	int r;
 
 	forwarder.connector.make = alone->make;
-	forwarder.only_port = alone->udp ? 0 : alone->target_port;
 	r = forwarder_init(&forwarder, -1);
 	if (r >= 0)
 		r = watch_signals();

@@ -89,7 +89,7 @@ struct capturer {
 	struct loop_source outs_source;
 	struct loop_source tick_timer;
 	struct walks here, there; /* the host's, the container's */
-	struct walker walker;	  /* of the host's */
+	struct child walker;	  /* of the host's */
 	struct captive_list watched, awaited;
 	unsigned long n_watched;
 	struct log_limit limit;

@@ -220,16 +220,6 @@ static void on_timer(struct loop_source *source, uint32_t events)
 		resume(f);
 }
 
-/* Before the first byte of a client. */
-static int isolate(bool is_alone, bool redirects, uint16_t tcp_port)
-{
-	return isolation_enter(&(struct isolation){
-		.process = is_alone ? FILTER_PROXY : FILTER_FORWARDER,
-		.name = is_alone ? "docker-proxy" : "forwarder",
-		.bpf_commands = redirects ? shunt_bpf_commands() : NULL, .tcp_port = tcp_port,
-	});
-}
-
 static int setup(struct forwarder *f, const struct forwarder_request *request,
 		 struct error *err)
 {
@@ -250,9 +240,19 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 		if (r < 0)
 			return error_errno(err, r, "cannot start the shunt's walker (--datapath=splice does without)");
 	}
-	if (f->choice.sockmap)
+	if (request->setup.may_have_udp)
+		udp_icmp_start(&f->udp.icmp);
+	if (f->choice.sockmap) {
 		r = kernel_relay_setup(f, f->choice.sockmap, err);
-	return r < 0 ? r : isolate(f->connector.make, f->choice.shunt || f->choice.sockmap, f->only_port);
+		if (r < 0)
+			return r;
+	}
+	/* before the first byte of a client */
+	return isolation_enter(&(struct isolation){
+		.process = f->connector.make ? FILTER_PROXY : FILTER_FORWARDER,
+		.name = f->connector.make ? "docker-proxy" : "forwarder",
+		.bpf_commands = f->choice.shunt || f->choice.sockmap ? shunt_bpf_commands() : NULL,
+	});
 }
 
 static bool is_of_family(const struct pair *pair, const void *family)
@@ -292,6 +292,8 @@ static int start(struct forwarder *f, const struct forwarder_request *request,
 		return 0;
 	}
 	rules_open(f);
+	if (request->start.is_final)
+		rules_final(f);
 	f->started = !request->start.is_paused;
 	if (f->capturer.shunt) {
 		connector_set_tools(&f->connector, &f->capturer.tools);
@@ -365,12 +367,10 @@ int forwarder_init(struct forwarder *f, int netns_fd)
 	if (r < 0)
 		return r;
 	r = loop_init(&f->loop);
-	if (r < 0)
-		return r;
-	r = timer_add(&f->loop, &f->timer, on_timer);
-	if (r < 0)
-		return r;
-	r = capturer_init(&f->capturer, &f->loop);
+	if (r >= 0)
+		r = timer_add(&f->loop, &f->timer, on_timer);
+	if (r >= 0)
+		r = capturer_init(&f->capturer, &f->loop);
 	if (r >= 0)
 		r = gates_init(f);
 	if (r >= 0)

@@ -31,7 +31,6 @@ struct forwarder {
 	struct capturer capturer;
 	struct kernel_relays relays;
 	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
-	uint16_t only_port;	      /* of the container that TCP goes to, known at setup; 0: any */
 	struct listener_list listeners, paused;
 	struct rules rules;
 	struct gates gates;

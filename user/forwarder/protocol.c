@@ -60,14 +60,15 @@ static bool is_request(const struct forwarder_request *r)
 	case FORWARDER_SETUP:
 		return is_setup_datapath(r->setup.datapath, r->setup.also) &&
 		       r->setup.log_level <= LOG_DEBUG &&
-		       message_is_bool(&r->setup.log_json) && is_limits(&r->setup.all) &&
+		       message_is_bool(&r->setup.log_json) &&
+		       message_is_bool(&r->setup.may_have_udp) && is_limits(&r->setup.all) &&
 		       is_limits(&r->setup.each);
 	case FORWARDER_LISTEN:
 		return r->listen.rule && message_is_bool(&r->listen.udp) && is_spec(&r->listen.spec) &&
 		       is_range(r->listen.container_port, r->listen.count);
 	case FORWARDER_START:
 		return is_target(&r->start.target4, &r->start.target6) &&
-		       message_is_bool(&r->start.is_paused);
+		       message_is_bool(&r->start.is_paused) && message_is_bool(&r->start.is_final);
 	case FORWARDER_OPEN:
 		return is_limits(&r->open.limits);
 	case FORWARDER_REMOVE:

@@ -69,6 +69,7 @@ struct forwarder_request {
 			uint8_t also;	   /* bits 1 << enum datapath: rules will ask for these */
 			uint8_t log_level; /* enum log_level */
 			bool log_json;
+			bool may_have_udp; /* a UDP port is published, now or later */
 			struct udp_limits udp;
 			/* those that are not given are off; of each rule, unless OPEN says more */
 			struct limits all, each;
@@ -104,6 +105,7 @@ struct forwarder_request {
 			 * its clients are carried over to the other one */
 			struct addr target4, target6;
 			bool is_paused; /* as by FORWARDER_PAUSE */
+			bool is_final;	/* no rule comes after the first start: rules_final() */
 		} start;
 		struct {
 			/* connections whose container side has ended may

@@ -5,10 +5,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/timer.h"
 #include "forwarder/forwarder.h"
 #include "forwarder/report.h"
+#include "isolation/landlock.h"
 
 struct rule *rule_find(struct forwarder *f, uint32_t id)
 {
@@ -219,6 +222,39 @@ void rules_open(struct forwarder *f)
 
 	TAILQ_FOREACH(rule, &f->rules.list, entry)
 		rule->is_open = true;
+}
+
+/* The container's TCP ports, each once. Returns how many, or -E2BIG when they are more than @max. */
+static int tcp_ports(struct forwarder *f, uint16_t *ports, int max)
+{
+	struct listener *l;
+	struct rule *rule;
+	int n = 0, i;
+
+	TAILQ_FOREACH(rule, &f->rules.list, entry) {
+		LIST_FOREACH(l, &rule->listeners, of_rule) {
+			for (i = 0; i < n && ports[i] != l->container_port; i++)
+				;
+			if (i == max)
+				return -E2BIG;
+			ports[i] = l->container_port;
+			n += i == n;
+		}
+	}
+	return n;
+}
+
+void rules_final(struct forwarder *f)
+{
+	uint16_t ports[RULES_FINAL_PORTS] = { 0 };
+	int n = tcp_ports(f, ports, RULES_FINAL_PORTS);
+	int r = n < 0 ? n : isolation_landlock_connect(ports, (size_t)n);
+
+	if (r < 0)
+		log_debug("forwarder: it may connect to any TCP port: %s", errno_text(r));
+	else
+		log_debug("forwarder: it may connect to %d TCP port%s and no other", n,
+			  n == 1 ? "" : "s");
 }
 
 /* Removed rules end when their time is over; the next one is waited for. */

@@ -80,6 +80,14 @@ void rules_open(struct forwarder *f);
  */
 int rule_remove(struct forwarder *f, const struct forwarder_removal *removal, uint32_t *ret);
 
+/*
+ * rules_final - there will be no other rules: connect TCP to the container's ports of these
+ * alone, at any address, where the kernel has Landlock for it (Linux 6.7). Beyond
+ * RULES_FINAL_PORTS ports it is not bounded.
+ */
+#define RULES_FINAL_PORTS 256
+void rules_final(struct forwarder *f);
+
 /* rules_leave - close all listeners; connections go on for @timeout_ms, 0: not at all. */
 void rules_leave(struct forwarder *f, uint32_t timeout_ms);
 

@@ -358,13 +358,13 @@ int udp_init(struct forwarder *f)
 	int r;
 
 	u->timer_at = UINT64_MAX;
+	udp_icmp_init(&u->icmp);
 	udp_pool_init(&u->pool);
 	TAILQ_INIT(&u->listeners);
 	TAILQ_INIT(&u->paused);
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -EIO;
 	udp_table_init(&u->table, secret);
-	udp_icmp_init(&u->icmp);
 	r = udp_brake_init(f);
 	return r < 0 ? r : timer_add(&f->loop, &u->timer, on_timer);
 }

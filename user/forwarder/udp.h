@@ -20,8 +20,9 @@
  * The sessions of each state are in a list, the one that was idle longest
  * first: that is all the timers there are. An error of the container's side
  * (a closed port, which its client is told of, see udp_icmp.h) ends no session:
- * the next datagram is a new attempt, by the same source port. Nothing is kept for later: what a socket does not take at
- * once is lost, so that nobody waits for anybody.
+ * the next datagram is a new attempt, by the same source port. Nothing is kept
+ * for later: what a socket does not take at once is lost, so that nobody waits
+ * for anybody.
  */
 #pragma once
 

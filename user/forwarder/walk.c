@@ -277,5 +277,5 @@ void walk_done(struct capturer *c)
 	loop_del(&c->here.source);
 	loop_del(&c->there.source);
 	c->there.source.fd = fd_close(c->there.source.fd);
-	walker_end(&c->walker);
+	child_end(&c->walker);
 }

@@ -34,7 +34,8 @@
 #define W FILTER_WALKER
 #define N FILTER_NETNS
 #define S FILTER_SUPERVISOR
-#define ALL (F | P | W | N | S)
+#define I FILTER_ICMP
+#define ALL (F | P | W | N | S) /* the ICMP child has less than these have in common */
 
 /* clang-format off */
 
@@ -46,7 +47,7 @@ static const struct {
 	/* the loop */
 	{ SCMP_SYS(epoll_wait), F | P | N | S }, { SCMP_SYS(epoll_pwait), F | P | N | S },
 	{ SCMP_SYS(epoll_ctl), F | P | N | S }, { SCMP_SYS(timerfd_settime), F | P | N | S },
-	{ SCMP_SYS(clock_gettime), ALL }, { SCMP_SYS(restart_syscall), ALL },
+	{ SCMP_SYS(clock_gettime), ALL | I }, { SCMP_SYS(restart_syscall), ALL | I },
 
 	/* connections */
 	{ SCMP_SYS(poll), P | N | S }, { SCMP_SYS(ppoll), P | N | S },
@@ -57,17 +58,20 @@ static const struct {
 	{ SCMP_SYS(getsockname), ALL & ~W }, { SCMP_SYS(getpeername), F | P | S },
 
 	/* messages, and bytes of what is open */
-	{ SCMP_SYS(recvfrom), ALL }, { SCMP_SYS(recvmsg), ALL },
-	{ SCMP_SYS(sendto), ALL }, { SCMP_SYS(sendmsg), ALL },
-	{ SCMP_SYS(read), ALL }, { SCMP_SYS(write), ALL }, { SCMP_SYS(writev), ALL },
+	{ SCMP_SYS(recvfrom), ALL | I }, { SCMP_SYS(recvmsg), ALL },
+	{ SCMP_SYS(sendto), ALL }, { SCMP_SYS(sendmsg), ALL | I },
+	{ SCMP_SYS(read), ALL }, { SCMP_SYS(write), ALL }, { SCMP_SYS(writev), ALL | I },
 	{ SCMP_SYS(close), ALL },
 
 	/* the heap, signals, the end */
-	{ SCMP_SYS(brk), ALL }, { SCMP_SYS(munmap), ALL }, { SCMP_SYS(mremap), ALL },
-	{ SCMP_SYS(madvise), ALL }, { SCMP_SYS(futex), ALL }, { SCMP_SYS(getrandom), ALL },
-	{ SCMP_SYS(rt_sigprocmask), ALL }, { SCMP_SYS(rt_sigreturn), ALL },
-	{ SCMP_SYS(getpid), ALL }, { SCMP_SYS(gettid), ALL }, { SCMP_SYS(getppid), ALL },
-	{ SCMP_SYS(exit), ALL }, { SCMP_SYS(exit_group), ALL },
+	{ SCMP_SYS(brk), ALL | I }, { SCMP_SYS(munmap), ALL | I }, { SCMP_SYS(mremap), ALL },
+	{ SCMP_SYS(madvise), ALL }, { SCMP_SYS(futex), ALL | I }, { SCMP_SYS(getrandom), ALL | I },
+	{ SCMP_SYS(rt_sigprocmask), ALL | I }, { SCMP_SYS(rt_sigreturn), ALL | I },
+	{ SCMP_SYS(getpid), ALL | I }, { SCMP_SYS(gettid), ALL | I }, { SCMP_SYS(getppid), ALL },
+	/* to connect to fewer ports, once these are known: it only takes away */
+	{ SCMP_SYS(landlock_create_ruleset), F | P }, { SCMP_SYS(landlock_add_rule), F | P },
+	{ SCMP_SYS(landlock_restrict_self), F | P },
+	{ SCMP_SYS(exit), ALL | I }, { SCMP_SYS(exit_group), ALL | I },
 
 	/* its walker: the end of it, and all that it does first */
 	{ SCMP_SYS(wait4), F | P | N | S }, { SCMP_SYS(waitid), N | S },
@@ -109,6 +113,8 @@ struct argument {
 #define ANY { 0, 0, 0 }
 #define OPTION(who, level, name) \
 	{ SCMP_SYS(setsockopt), who, { IS(1, level), IS(2, name) } }
+/* SOCK_TYPE_MASK of include/linux/net.h; the rest are flags */
+#define MAKE(who, family, type) { SCMP_SYS(socket), who, { IS(0, family), { 1, 0xf, (type) } } }
 
 #define FORK_FLAGS (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | 0xff /* CSIGNAL */)
 
@@ -117,8 +123,8 @@ static const struct {
 	unsigned int who;
 	struct argument args[2];
 } calls_with[] = {
-	{ SCMP_SYS(socket), P | N | S, { IS(0, AF_INET), ANY } },
-	{ SCMP_SYS(socket), P | N | S, { IS(0, AF_INET6), ANY } },
+	MAKE(P | N | S, AF_INET, SOCK_STREAM), MAKE(P | N | S, AF_INET, SOCK_DGRAM),
+	MAKE(P | N | S, AF_INET6, SOCK_STREAM), MAKE(P | N | S, AF_INET6, SOCK_DGRAM),
 	{ SCMP_SYS(socket), N | S, { IS(0, AF_NETLINK), ANY } }, /* addresses, and udp_gauge.h */
 	{ SCMP_SYS(socket), S, { IS(0, AF_UNIX), ANY } },
 
@@ -158,12 +164,12 @@ static const struct {
 	OPTION(ALL & ~W, IPPROTO_IPV6, IPV6_RECVPKTINFO),
 
 	/* no code that was not there */
-	{ SCMP_SYS(mmap), ALL, { HAS_NONE_OF(2, PROT_EXEC), ANY } },
+	{ SCMP_SYS(mmap), ALL | I, { HAS_NONE_OF(2, PROT_EXEC), ANY } },
 
 	{ SCMP_SYS(clock_nanosleep), S, { IS(0, CLOCK_REALTIME), ANY } }, /* nanosleep(3) */
 
 	/* abort(3) */
-	{ SCMP_SYS(rt_sigaction), ALL, { IS(0, SIGABRT), ANY } },
+	{ SCMP_SYS(rt_sigaction), ALL | I, { IS(0, SIGABRT), ANY } },
 
 	/* fork(3), without a namespace and with nothing shared; and what a walker begins with */
 	{ SCMP_SYS(clone), N, { { 0, 0xffffffff & ~(scmp_datum_t)FORK_FLAGS, 0 }, ANY } },

@@ -9,6 +9,7 @@ enum filter_process {
 	FILTER_WALKER = 4,    /* runs iterators */
 	FILTER_NETNS = 8,     /* the netns child: makes sockets, starts walkers */
 	FILTER_SUPERVISOR = 16, /* has files, and executes nothing any more */
+	FILTER_ICMP = 32,     /* reads messages, and sends by the sockets that it has */
 };
 
 /*

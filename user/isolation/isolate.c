@@ -27,7 +27,7 @@ static bool empty_root(void)
 
 static void confine(const struct isolation *isolation, bool has_root)
 {
-	int r = isolation_landlock(isolation->tcp_port);
+	int r = isolation_landlock();
 
 	if (r < 0 && has_root)
 		log_debug("%s: it could open files: the kernel neither lets its root directory be "

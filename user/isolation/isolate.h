@@ -15,7 +15,6 @@ struct isolation {
 	const char *name;	 /* in log lines; static */
 	uint64_t capabilities;	 /* kept, bits by number */
 	const int *bpf_commands; /* kept, ended by -1; NULL: none */
-	uint16_t tcp_port;	 /* the only one to connect to; 0: any */
 };
 
 /*

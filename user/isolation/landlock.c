@@ -26,6 +26,11 @@ struct port_rule {
 #define ALL_SCOPED 3ull
 #define RULE_PORT 2
 
+static int get_version(void)
+{
+	return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, GET_VERSION);
+}
+
 static int allow_port(int fd, uint16_t port)
 {
 	const struct port_rule rule = { .rights = CONNECT_TCP, .port = port };
@@ -33,9 +38,9 @@ static int allow_port(int fd, uint16_t port)
 	return (int)syscall(SYS_landlock_add_rule, fd, RULE_PORT, &rule, 0);
 }
 
-int isolation_landlock(uint16_t tcp_port)
+int isolation_landlock(void)
 {
-	int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, GET_VERSION);
+	int version = get_version();
 	struct ruleset r = { .files = ALL_FILES };
 	size_t size = offsetof(struct ruleset, net);
 	_cleanup_close_ int fd = -1;
@@ -43,7 +48,7 @@ int isolation_landlock(uint16_t tcp_port)
 	if (version < 0)
 		return -errno;
 	if (version >= 4) {
-		r.net = BIND_TCP | (tcp_port ? CONNECT_TCP : 0);
+		r.net = BIND_TCP;
 		size = offsetof(struct ruleset, scoped);
 	}
 	if (version >= 6) {
@@ -51,8 +56,23 @@ int isolation_landlock(uint16_t tcp_port)
 		size = sizeof(r);
 	}
 	fd = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
-	if (fd < 0 || (version >= 4 && tcp_port && allow_port(fd, tcp_port) < 0) ||
-	    syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+	if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		return -errno;
 	return version;
+}
+
+int isolation_landlock_connect(const uint16_t *ports, size_t n)
+{
+	const struct ruleset r = { .net = CONNECT_TCP };
+	_cleanup_close_ int fd = -1;
+
+	if (get_version() < 4)
+		return -EOPNOTSUPP;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &r, offsetof(struct ruleset, scoped), 0);
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; i < n; i++)
+		if (allow_port(fd, ports[i]) < 0)
+			return -errno;
+	return syscall(SYS_landlock_restrict_self, fd, 0) < 0 ? -errno : 0;
 }

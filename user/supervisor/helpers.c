@@ -26,6 +26,16 @@ bool uses_hostfwd(const struct config *c)
 	       c->slirp4netns_options.port_handler == SLIRP4NETNS_PORTS_API;
 }
 
+/* The ICMP child cannot be started any more when the first UDP port is there. */
+static bool may_have_udp(const struct config *c)
+{
+	bool may = c->control || c->take_over;
+
+	for (size_t i = 0; i < c->n_specs && !uses_hostfwd(c); i++)
+		may |= c->specs[i].protos & PROTO_UDP;
+	return may;
+}
+
 static int start_forwarder(struct supervisor *s, int sockets_fd, int log_fd, struct error *err)
 {
 	struct forwarder_request request = { .type = FORWARDER_SETUP };
@@ -40,6 +50,7 @@ static int start_forwarder(struct supervisor *s, int sockets_fd, int log_fd, str
 		request.setup.also |= (uint8_t)(1U << s->config->specs[i].datapath);
 	request.setup.log_level = (uint8_t)log_level_get();
 	request.setup.log_json = log_is_json();
+	request.setup.may_have_udp = may_have_udp(s->config);
 	request.setup.udp = s->config->udp;
 	request.setup.all = s->config->all_limits;
 	request.setup.each = s->config->rule_limits;

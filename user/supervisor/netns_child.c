@@ -118,14 +118,14 @@ static bool is_walker_alive(struct netns_child *c)
 /* Returns the socket to it, or -1. */
 static int start_walker(struct netns_child *c)
 {
-	struct walker w;
+	struct child w;
 
 	if (walker_start(&w, &c->tools) < 0)
 		return -1;
 	c->walker_pidfd = (int)syscall(SYS_pidfd_open, w.pid, 0);
 	/* one that cannot be watched must not stay: it ends with its socket */
 	if (c->walker_pidfd < 0)
-		walker_end(&w);
+		child_end(&w);
 	return c->walker_pidfd < 0 ? -1 : w.fd;
 }
 

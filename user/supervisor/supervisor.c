@@ -91,6 +91,8 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	if (r < 0)
 		return r;
 	warn_of_circle(s);
+	/* add, and whoever takes over from here, come by the control socket */
+	request.start.is_final = !s->config->control;
 	r = s->config->take_over ? take_over(s, &request, err) :
 				   forwarder_call(&s->forwarder, &request, NULL, 0, err);
 	if (r < 0)

@@ -136,6 +136,15 @@ static int tell_datapath(struct helper *h, struct error *err)
 	return r;
 }
 
+static bool has_udp(const struct rootlessport_config *c)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < c->n_mappings; i++)
+		has |= strstr(c->mappings[i].protocol, "udp") != NULL;
+	return has;
+}
+
 static int start_helpers(struct helper *h, const struct config *options, struct error *err)
 {
 	_cleanup_close_ int netns = open_netns(h->config->netns_path, err);
@@ -147,6 +156,7 @@ static int start_helpers(struct helper *h, const struct config *options, struct 
 		.setup = {
 			.datapath = (uint8_t)options->datapath,
 			.log_level = (uint8_t)log_level_get(),
+			.may_have_udp = has_udp(h->config),
 			.udp = options->udp,
 			.all = options->all_limits,
 			.each = options->rule_limits,
@@ -171,7 +181,8 @@ static int start_helpers(struct helper *h, const struct config *options, struct 
 /* Connect to @child_ip: at the start, and when podman says so again. */
 static int set_child_ip(struct helper *h, const char *child_ip, struct error *err)
 {
-	struct forwarder_request start = { .type = FORWARDER_START };
+	/* a reload has other addresses, not other ports */
+	struct forwarder_request start = { .type = FORWARDER_START, .start.is_final = true };
 	int r = rootlessport_child_ip(child_ip, &start.start.target4, &start.start.target6, err);
 
 	return r < 0 ? r : forwarder_call(&h->forwarder, &start, NULL, 0, err);
