@@ -43,7 +43,7 @@ stack_probes() {
 	case $(readelf -hW "$program") in
 	*X86-64*)
 		objdump -d --no-show-raw-insn "$program" | awk '
-		was_step && /(or|mov)q +\$0x0,\(%rsp\)/ { print "probe of a page" }
+		was_step && /(or|mov)[bq] +\$0x0,\(%rsp\)/ { print "probe of a page" }
 		{ was_step = /sub +\$0x1000,%rsp/ }' ;;
 	*) objdump -d --no-show-raw-insn "$program" | sed -n 's/.*str\txzr, \[sp.*/probe of a page/p' ;;
 	esac
