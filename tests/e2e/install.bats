@@ -27,7 +27,7 @@ tree() {
 	[[ $output =~ ^portshunt\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 	zcat "$root/usr/local/share/man/man1/portshunt.1.gz" | grep -q '^\.TH "portshunt" "1"'
 	zcat "$root/usr/local/share/man/man7/portshunt-security.7.gz" |
-		grep -q '^\.TH "portshunt-security" "7"'
+		grep -Eq '^\.TH "portshunt\\?-security" "7"'
 	bash -n "$root/usr/local/share/bash-completion/completions/portshunt"
 	grep -q '^ExecStart=/usr/local/bin/portshunt attach ' \
 		"$root/usr/local/lib/systemd/system/portshunt@.service"

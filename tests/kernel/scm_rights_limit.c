@@ -27,12 +27,14 @@ static long send_fds(int to, int fd, size_t n)
 		.msg_controllen = CMSG_SPACE(n * sizeof(int)),
 	};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int fds[PER_MESSAGE + 1];
 
+	for (size_t i = 0; i < n; i++)
+		fds[i] = fd;
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(n * sizeof(int));
-	for (size_t i = 0; i < n; i++)
-		memcpy(CMSG_DATA(c) + i * sizeof(int), &fd, sizeof(fd));
+	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
 	return RC(sendmsg(to, &msg, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 

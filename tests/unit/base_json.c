@@ -150,7 +150,7 @@ static void test_length(void **state)
 {
 	struct error err = { 0 };
 	struct json *json;
-	int64_t n;
+	int64_t n = 0;
 
 	assert_int_equal(json_parse("[1]xyz", 3, &json, &err), 0);
 	json_free(json);

@@ -193,7 +193,7 @@ static void test_descriptor(void **state)
 {
 	struct world *w = *state;
 	int lowest = open("/dev/null", O_RDONLY), fd, passed[2];
-	size_t n, came = 0;
+	size_t n = 0, came = 0;
 	char got[65536];
 
 	close(lowest);

@@ -150,7 +150,7 @@ static void start(const struct evil *evil)
 }
 
 /* Returns how it ended: 0, by itself or now; or the signal that had killed it. */
-static int stop(void)
+static int forwarder_end(void)
 {
 	struct process *p = &s.forwarder.process;
 	int status = 0;
@@ -197,7 +197,7 @@ static void assert_lost(const struct evil *evil, int (*ask)(struct error *err))
 	assert_string_equal(err.text, "a message of the forwarder makes no sense: it was ended");
 	assert_true(s.forwarder.is_lost);
 	assert_int_equal(ask(&err), -ECHILD);
-	assert_int_equal(stop(), SIGKILL);
+	assert_int_equal(forwarder_end(), SIGKILL);
 }
 
 static void assert_all_lost(void (*const *changes)(const struct forwarder_request *,
@@ -216,7 +216,7 @@ static void an_honest_one_is_believed(void **state)
 	assert_int_equal(list(&err), 0);
 	assert_int_equal(stats(&err), 0);
 	assert_false(s.forwarder.is_lost);
-	assert_int_equal(stop(), 0);
+	assert_int_equal(forwarder_end(), 0);
 }
 
 /* clang-format off */
@@ -400,10 +400,10 @@ static void what_is_handed_over_is_no_more_than_was_asked_for(void **state)
 	assert_lost(&(struct evil){ .n_fds = 1, .change = refusal }, get_sockets);
 	start(&(struct evil){ .change = one_session, .n_fds = 1 });
 	assert_int_equal(get_sessions(&err), 0);
-	assert_int_equal(stop(), 0);
+	assert_int_equal(forwarder_end(), 0);
 	start(&(struct evil){ .n_fds = 2 });
 	assert_int_equal(get_sockets(&err), 0);
-	assert_int_equal(stop(), 0);
+	assert_int_equal(forwarder_end(), 0);
 }
 
 CHANGE(no_end, reply->error = -EPERM; memset(reply->text, 'x', sizeof(reply->text)))
@@ -483,7 +483,7 @@ static void a_text_ends_where_the_message_does(void **state)
 	start(&(struct evil){ .change = no_end });
 	assert_int_equal(list(&err), -EPERM);
 	assert_int_equal(strspn(err.text, "x"), ERROR_TEXT_MAX - 1);
-	assert_int_equal(stop(), 0);
+	assert_int_equal(forwarder_end(), 0);
 }
 
 static void a_signal_ends_the_wait(void **state)
@@ -496,7 +496,7 @@ static void a_signal_ends_the_wait(void **state)
 	assert_int_equal(list(&err), -ECANCELED);
 	assert_true(timer_now() - began < CLIENT_TIMEOUT_S * 1000);
 	assert_false(s.forwarder.is_lost);
-	assert_int_equal(stop(), 0);
+	assert_int_equal(forwarder_end(), 0);
 }
 
 /* Each page comes a moment before it would be given up. */
@@ -515,7 +515,7 @@ static void a_signal_ends_the_wait_between_pages(void **state)
 	tell(100 * FORWARDER_PAGE);
 	raise(SIGTERM);
 	assert_int_equal(list(&err), -ECANCELED);
-	assert_int_equal(stop(), 0);
+	assert_int_equal(forwarder_end(), 0);
 }
 
 /* Asks a netns child that has given this reply already; see netns_call(). */

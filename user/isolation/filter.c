@@ -233,6 +233,11 @@ static int add_calls(scmp_filter_ctx ctx, enum filter_process process)
 	return r;
 }
 
+static struct scmp_arg_cmp first_is(scmp_datum_t value)
+{
+	return (struct scmp_arg_cmp){ .op = SCMP_CMP_EQ, .datum_a = value };
+}
+
 /* A signal to itself: raise(3), abort(3). */
 static int add_own_signals(scmp_filter_ctx ctx, enum filter_process process)
 {
@@ -240,7 +245,7 @@ static int add_own_signals(scmp_filter_ctx ctx, enum filter_process process)
 	if (process == FILTER_NETNS)
 		return 0;
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+				first_is((scmp_datum_t)getpid()));
 }
 
 static int add_bpf(scmp_filter_ctx ctx, const int *command)
@@ -249,7 +254,7 @@ static int add_bpf(scmp_filter_ctx ctx, const int *command)
 
 	for (; command && *command >= 0 && r >= 0; command++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)*command));
+				     first_is((scmp_datum_t)*command));
 	return r;
 }
 

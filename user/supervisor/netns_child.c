@@ -118,7 +118,7 @@ static bool is_walker_alive(struct netns_child *c)
 /* Returns the socket to it, or -1. */
 static int start_walker(struct netns_child *c)
 {
-	struct child w;
+	struct child w = { .fd = -1 };
 
 	if (walker_start(&w, &c->tools) < 0)
 		return -1;

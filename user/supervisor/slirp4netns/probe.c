@@ -114,10 +114,10 @@ static int run_help(const char *path, char out[HELP_MAX], size_t *ret_len,
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	_cleanup_close_ int out_r = -1, out_w = -1, pidfd = -1;
 	char text[REAP_TEXT_MAX];
-	struct reaped end;
+	struct reaped end = { 0 };
 	bool in_time;
 	int fds[2];
-	pid_t pid;
+	pid_t pid = 0;
 	int r;
 
 	*ret_len = 0;
