@@ -440,20 +440,20 @@ static void a_rule_that_is_gone_does_not_come_back(void **state)
 	assert_int_equal(list(&err), 0);
 	assert_null(told(DRAINING));
 	assert_non_null(told(3));
-	assert_int_equal(stop(), 0);
+	assert_int_equal(forwarder_end(), 0);
 	/* at once, or as there were no connections */
 	for (int drain = 0; drain < 2; drain++) {
 		start(&(struct evil){ 0 });
 		assert_int_equal(remove_rule(3, drain), 0);
 		assert_null(told(3));
 		assert_int_equal(list(&err), -EBADMSG);
-		assert_int_equal(stop(), SIGKILL);
+		assert_int_equal(forwarder_end(), SIGKILL);
 	}
 	start(&(struct evil){ .change = two_left });
 	assert_int_equal(remove_rule(3, true), 0);
 	assert_true(told(3)->is_removed);
 	assert_int_equal(list(&err), -EBADMSG);
-	assert_int_equal(stop(), SIGKILL);
+	assert_int_equal(forwarder_end(), SIGKILL);
 }
 
 /* Nobody may ever ask for a list. */
