@@ -95,18 +95,26 @@ int shunt_verdict(struct sk_msg_md *msg)
 	relay = sender->relay;
 	if (s->write_seq != BPF_CORE_READ(relay, copied_seq))
 		return SK_PASS;
-	/* a full barrier: `pending` is looked at after copied_seq */
-	if (__sync_fetch_and_add(&flow->pending, 0))
-		return SK_PASS;
-	if (!is_open((struct sock *)sender->target) ||
+	/*
+	 * A full barrier: `pending` is looked at after copied_seq, and `watched` again
+	 * after these bytes were counted. So whoever clears `watched` and then finds that
+	 * T has as many bytes as were begun knows that there are no more to come.
+	 */
+	flow->begun += msg->size;
+	if (__sync_fetch_and_add(&flow->pending, 0) || !flow->watched ||
+	    !is_open((struct sock *)sender->target) ||
 	    !has_room((struct sock *)sender->target, msg->size))
-		return SK_PASS;
+		goto own_leg;
 	key = sender->target_key;
 	/* a target that is gone leaves SK_PASS in force: no EACCES for the application */
-	if (bpf_msg_redirect_hash(msg, &targets, &key, 0) == SK_PASS) {
-		flow->redirected += msg->size;
-		flow->messages++;
-	}
+	if (bpf_msg_redirect_hash(msg, &targets, &key, 0) != SK_PASS)
+		goto own_leg;
+	flow->redirected += msg->size;
+	flow->messages++;
+	return SK_PASS;
+
+own_leg:
+	flow->begun -= msg->size;
 	return SK_PASS;
 }
 

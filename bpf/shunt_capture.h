@@ -145,11 +145,13 @@ static __always_inline int bind_sender(struct tcp_sock *s, struct shunt_flow *fl
 				       struct tcp_sock *relay, struct tcp_sock *target)
 {
 	struct sender *sender;
+	__u64 *at = bpf_map_lookup_elem(&sender_at, &slot);
 	int r;
 
 	sender = bpf_sk_storage_get(&sender_of, s, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!sender)
+	if (!sender || !at)
 		return SHUNT_REFUSED;
+	*at = (__u64)s;
 	sender->id = id;
 	sender->slot = slot;
 	sender->target_key = target_key;
@@ -230,4 +232,19 @@ out:
 		bpf_sk_release(target_sk);
 	bpf_sk_release(relay_sk);
 	return r;
+}
+
+/*
+ * User space runs this with the slot in mark, after S was taken out of
+ * `senders`. A system call on S that had begun before keeps it captured to its
+ * end: the psock, of which sk_user_data knows, goes with its last user
+ * (sk_psock_drop()). Returns 1 when it is gone.
+ */
+SEC("tc")
+int shunt_has_left(struct __sk_buff *skb)
+{
+	__u32 slot = skb->mark;
+	__u64 *at = bpf_map_lookup_elem(&sender_at, &slot);
+
+	return !at || !*at || !BPF_CORE_READ((struct sock *)*at, sk_user_data);
 }

@@ -52,6 +52,14 @@ struct {
 	__type(value, struct sender);
 } sender_of SEC(".maps");
 
+/* Where S of each slot is, as a number for probe reads: whether it still is what it was. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SHUNT_FLOWS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} sender_at SEC(".maps");
+
 /* What T carries, put there by user space: the flow that leads to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

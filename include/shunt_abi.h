@@ -34,10 +34,11 @@ struct shunt_flow {
 	__u8 long_writes; /* set by the verdict: S writes very much at once */
 	__u8 only_drained; /* the capture refuses S while it has unread bytes */
 	__u8 corked;	  /* set by the verdict: S has TCP_CORK set */
-	__u8 unused[7];	  /* one flow, one cache line */
+	__u8 unused[3];
+	__u32 begun; /* as redirected, modulo 2^32; counted before `watched` is looked at */
 };
 
-_Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree");
+_Static_assert(sizeof(struct shunt_flow) == 64, "user space and BPF agree: one cache line");
 
 /* In the storage of each target. */
 struct shunt_target {

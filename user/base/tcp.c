@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +89,35 @@ int tcp_unsent(int fd)
 	int n = 0;
 
 	return ioctl(fd, SIOCOUTQNSD, &n) < 0 ? 0 : n;
+}
+
+/* As include/uapi/linux/tcp.h has it; that of the C library ends before. */
+static uint64_t bytes_acked(int fd)
+{
+	struct {
+		struct tcp_info begin;
+		uint64_t pacing_rate, max_pacing_rate, bytes_acked;
+	} info = { .bytes_acked = 0 };
+	socklen_t len = sizeof(info);
+
+	_Static_assert(offsetof(typeof(info), bytes_acked) == 120, "the kernel's layout");
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.bytes_acked;
+}
+
+uint64_t tcp_written(int fd)
+{
+	uint64_t acked, before;
+	int queued;
+
+	/* until both are of one moment */
+	acked = bytes_acked(fd);
+	do {
+		before = acked;
+		queued = tcp_unacknowledged(fd);
+		acked = bytes_acked(fd);
+	} while (acked != before);
+	return acked + (uint64_t)queued;
 }
 
 void tcp_settle(int fd)

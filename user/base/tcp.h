@@ -42,6 +42,12 @@ int tcp_unsent(int fd);
 int tcp_unacknowledged(int fd);
 
 /*
+ * tcp_written - bytes that were ever put into the send queue, and a constant of
+ * the socket's; 0 where that is not known (struct tcp_info: tcpi_bytes_acked).
+ */
+uint64_t tcp_written(int fd);
+
+/*
  * tcp_settle - wait for the socket's lock (tcp_get_info() takes it): whoever was
  * writing to it has finished, and what tcp_unsent() says then is really waiting.
  */

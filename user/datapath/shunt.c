@@ -178,6 +178,11 @@ uint64_t shunt_redirected(const struct shunt *s, const struct shunt_side *side)
 	return __atomic_load_n(&flow_of(s, side)->redirected, __ATOMIC_RELAXED);
 }
 
+uint32_t shunt_begun(const struct shunt *s, const struct shunt_side *side)
+{
+	return __atomic_load_n(&flow_of(s, side)->begun, __ATOMIC_SEQ_CST);
+}
+
 bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side)
 {
 	return __atomic_load_n(&flow_of(s, side)->evict, __ATOMIC_RELAXED);
@@ -218,21 +223,32 @@ void shunt_evict(struct shunt *s, const struct shunt_side *side)
 	bpf_map_delete_elem(s->bpf.senders, &side->id);
 }
 
-int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side, uint64_t users)
+static int run(int program, const struct __sk_buff *context)
 {
 	char packet[64] = { 0 }; /* the least that a program of this type is run on */
-	struct __sk_buff context = {
+	LIBBPF_OPTS(bpf_test_run_opts, options,
+		    .data_in = packet, .data_size_in = sizeof(packet),
+		    .ctx_in = context, .ctx_size_in = sizeof(*context));
+
+	return bpf_prog_test_run_opts(program, &options) < 0 ? -errno : (int)options.retval;
+}
+
+int shunt_capture(const struct shunt_tools *tools, const struct shunt_side *side, uint64_t users)
+{
+	const struct __sk_buff context = {
 		.mark = side->slot,
 		.cb = { (uint32_t)side->id, (uint32_t)(side->id >> 32), (uint32_t)users,
 			(uint32_t)(users >> 32) },
 	};
-	LIBBPF_OPTS(bpf_test_run_opts, options,
-		    .data_in = packet, .data_size_in = sizeof(packet),
-		    .ctx_in = &context, .ctx_size_in = sizeof(context));
 
-	if (bpf_prog_test_run_opts(tools->capture_fd, &options) < 0)
-		return -errno;
-	return (int)options.retval;
+	return run(tools->capture_fd, &context);
+}
+
+bool shunt_has_left(const struct shunt *s, const struct shunt_side *side)
+{
+	const struct __sk_buff context = { .mark = side->slot };
+
+	return run(s->bpf.has_left, &context) != 0;
 }
 
 int shunt_admit(struct shunt *s, shunt_admitted *admitted, void *context)

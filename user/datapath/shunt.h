@@ -73,6 +73,18 @@ __u64 *shunt_pending(struct shunt *s, const struct shunt_side *side);
 uint64_t shunt_redirected(const struct shunt *s, const struct shunt_side *side);
 
 /*
+ * shunt_has_left - after shunt_evict(): is the sender of @side plain TCP again? A
+ * system call that it had begun before may keep it captured. True if it cannot be told.
+ */
+bool shunt_has_left(const struct shunt *s, const struct shunt_side *side);
+
+/*
+ * shunt_begun - the same, modulo 2^32, with those that are still on their way
+ * into it. After shunt_watch() was told false it does not rise any more.
+ */
+uint32_t shunt_begun(const struct shunt *s, const struct shunt_side *side);
+
+/*
  * shunt_wants_eviction - did the sender of @side become what is never captured?
  * Its bytes take the relay leg already. shunt_evict - it is plain TCP again at
  * once, and may be captured again.

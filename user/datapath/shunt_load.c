@@ -58,6 +58,7 @@ static int run_loader(struct bpf_loader_ctx *ctx, int (*load)(void *skeleton), v
 		ret->flows = b->maps.flows.map_fd;                                          \
 		ret->target_of = b->maps.target_of.map_fd;                                  \
 		ret->capture = b->progs.shunt_capture.prog_fd;                              \
+		ret->has_left = b->progs.shunt_has_left.prog_fd;                            \
 		ret->walk = b->links.shunt_walk_fd;                                         \
 		*ret_verdict = b->progs.shunt_verdict.prog_fd;                              \
 		return 0;                                                                   \

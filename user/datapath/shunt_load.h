@@ -11,7 +11,7 @@
 
 struct shunt_objects {
 	int targets, senders, flows, target_of; /* maps */
-	int capture;				/* a program */
+	int capture, has_left;			/* programs */
 	/*
 	 * links of iterators; admit -1: the capture takes in by itself, rings -1:
 	 * this kernel does not tell who sends over io_uring

@@ -53,6 +53,16 @@ uint64_t shunt_redirected(const struct shunt *s, const struct shunt_side *side)
 	return 0;
 }
 
+bool shunt_has_left(const struct shunt *s, const struct shunt_side *side)
+{
+	return true;
+}
+
+uint32_t shunt_begun(const struct shunt *s, const struct shunt_side *side)
+{
+	return 0;
+}
+
 bool shunt_wants_eviction(const struct shunt *s, const struct shunt_side *side)
 {
 	return false;

@@ -17,12 +17,6 @@
 #define BUSY_BYTES (64 * 1024)
 #define BUSY_READS 32
 
-/* See capture_may_relay(). */
-static bool is_one_way(const struct pair *pair)
-{
-	return pair->rule->use.one_way;
-}
-
 /*
  * Room in a target, without a write of ours that had waited for it: a
  * redirected one has failed (tcp_sendmsg set SOCK_NOSPACE), and the sender
@@ -83,14 +77,10 @@ static int prepare(struct captive *captive)
 	if (captive->is_prepared)
 		return 0;
 	captive->is_prepared = true;
+	captive->base = tcp_written(flow->to) - flow->bytes;
 	flow->pending = shunt_pending(c->shunt, captive->side);
 	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
 	return loop_add(&c->outs, &captive->room, flow->to, EPOLLOUT | EPOLLET, on_room);
-}
-
-static uint64_t *burst_of(struct pair *pair, const struct flow *flow)
-{
-	return flow == &pair->up ? &pair->up_burst : &pair->down_burst;
 }
 
 static struct captive *find_awaited(struct capturer *c, uint64_t flow_id)
@@ -222,31 +212,6 @@ static void try(struct captive *captive)
 		capture(captive, 0);
 }
 
-/* The sender of @flow; NULL: nothing was ever worth a capture. */
-static struct captive *captive_of(const struct pair *pair, const struct flow *flow)
-{
-	if (!pair->capture)
-		return NULL;
-	return flow == &pair->up ? &pair->capture->up : &pair->capture->down;
-}
-
-static bool is_taken(const struct captive *captive)
-{
-	return captive && (captive->is_waiting || captive->is_awaited ||
-			   shunt_is_captured(captive->capture->capturer->shunt, captive->side));
-}
-
-/* Is there nothing for the sender of @flow, here or unread in its socket? See capture_may_relay(). */
-static bool is_drained(struct pair *pair, const struct flow *flow)
-{
-	bool up = flow == &pair->up;
-	const struct flow *back = up ? &pair->down : &pair->up;
-	bool back_ended = up ? pair->down_ended : pair->up_ended;
-
-	return (back_ended || !back->readable) && flow_is_empty(back) &&
-	       tcp_unacknowledged(flow->from) == 0 && !is_taken(captive_of(pair, back));
-}
-
 /*
  * Each direction is tried once. A sender that blocked by then, or does since,
  * changes O_NONBLOCK as it goes, and would notice a capture while it blocks.
@@ -264,7 +229,7 @@ static bool is_worth_it(struct pair *pair, const struct flow *flow)
 	if (is_one_way(pair))
 		return flow->bytes - *burst_of(pair, flow) >= BUSY_BYTES &&
 		       (!captive || flow->bytes >= captive->next_bytes) &&
-		       is_drained(pair, flow);
+		       sender_is_drained(pair, flow);
 	if (captive && captive->is_suspended)
 		return flow->bytes >= captive->next_bytes || flow->reads >= captive->next_reads;
 	return flow->bytes >= BUSY_BYTES || flow->reads >= BUSY_READS;
@@ -274,7 +239,7 @@ void capture_go(struct captive *captive, uint64_t users)
 {
 	/* while it waited, a byte may have come that must not reach a captured sender */
 	if (is_one_way(captive->capture->pair) &&
-	    !is_drained(captive->capture->pair, captive->flow))
+	    !sender_is_drained(captive->capture->pair, captive->flow))
 		settle(captive, SHUNT_UNREAD);
 	else
 		capture(captive, users);
@@ -300,32 +265,6 @@ void capture_consider(struct pair *pair)
 		try(&pair->capture->up);
 	if (down && !(up && is_one_way(pair)))
 		try(&pair->capture->down);
-}
-
-static void suspend(struct captive *captive)
-{
-	rings_leave(captive);
-	watch_stop(captive);
-	shunt_evict(captive->capture->capturer->shunt, captive->side);
-	flow_share_target(captive->flow, false);
-	captive->is_suspended = true;
-}
-
-bool capture_may_relay(struct pair *pair, struct flow *flow)
-{
-	const struct flow *other = flow == &pair->up ? &pair->down : &pair->up;
-	struct captive *captive;
-
-	if (!is_one_way(pair) || (!flow->readable && flow_is_empty(flow)))
-		return true;
-	/* the other direction is no longer the only one */
-	*burst_of(pair, other) = other->bytes;
-	captive = captive_of(pair, other);
-	if (captive && captive->is_awaited)
-		return false;
-	if (is_taken(captive))
-		suspend(captive);
-	return true;
 }
 
 static void log_end(const struct pair *pair, uint64_t up, uint64_t down)

@@ -41,6 +41,8 @@ struct captive {
 	uint64_t seen;		 /* redirected bytes at the last tick */
 	uint32_t next_reads;	 /* suspended: to be tried again when it has sent so much */
 	uint64_t next_bytes;
+	uint64_t base;		 /* of tcp_written() of the target, before all that flow->bytes counts */
+	uint64_t leaves_by;	 /* timer_now(): evicted, and perhaps not yet plain TCP; 0: it is */
 	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */
 	struct payoff payoff;
 	struct loop_source room; /* in the target, watched in capturer->outs */
@@ -116,16 +118,28 @@ void capture_end(struct pair *pair);
 void capture_answer(struct capturer *c, uint64_t flow_id, int result);
 
 /*
- * capture_may_relay - before a flow is served. Where FIONREAD is wrong on a
- * captured socket with unread bytes, no byte may reach one. All bytes for a
- * sender pass through this process unless the other sender is captured as well,
- * so there only one of them is, while nothing is unread or on its way to it,
- * and it is made plain TCP before something is. Returns false while that has to
- * wait for a capture under way; the pair is run again after it.
+ * capture_may_relay - before a flow is served; one_way.c says why. Returns false
+ * while that has to wait for a capture under way, or for a captured sender to be
+ * plain TCP again; the pair is run again after it.
  */
 bool capture_may_relay(struct pair *pair, struct flow *flow);
 
 /* The other files' parts of it. */
+
+/*
+ * is_one_way - one_way.c is in force for this connection.
+ * sender_is_drained - is there nothing for the sender of @flow, here, on its way or unread?
+ * captive_evict - it is plain TCP, as soon as its present system call ends.
+ */
+bool is_one_way(const struct pair *pair);
+bool sender_is_drained(struct pair *pair, const struct flow *flow);
+void captive_evict(struct captive *captive);
+
+/* burst_of - what @flow had carried when the other direction was served last; of one_way.c. */
+uint64_t *burst_of(struct pair *pair, const struct flow *flow);
+
+/* captive_of - the sender of @flow; NULL: nothing was ever worth a capture. */
+struct captive *captive_of(const struct pair *pair, const struct flow *flow);
 
 /*
  * capture_release - back to splice for good; @why is for the log.

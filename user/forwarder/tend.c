@@ -28,8 +28,6 @@ static void shorten(struct captive *captive)
 
 void capture_release(struct captive *captive, const char *why)
 {
-	struct shunt *s = captive->capture->capturer->shunt;
-
 	/* the answer to its capture, which is still to come, begins the judgement anew */
 	if (captive->is_awaited)
 		return;
@@ -37,8 +35,7 @@ void capture_release(struct captive *captive, const char *why)
 	watch_stop(captive);
 	lengthen(captive);
 	walk_end_bulk(captive);
-	shunt_evict(s, captive->side);
-	flow_share_target(captive->flow, false);
+	captive_evict(captive);
 	captive->is_released = true;
 	captive->is_suspended = captive->payoff.is_chance;
 	/* half of its bytes at most go where they do not pay, less and less often */
