@@ -47,14 +47,14 @@ is_served() {
 	options=(attach --netns "$ns" --datapath splice --child-ip 127.0.0.1 -p 7000 -p 7001-7002 -p 7002 -p 7003/udp)
 	portshunt_start "${options[@]}"
 	strace=("${wrap[@]}") wrap=()
-	bounds_are 3 4
+	eventually 10 bounds_are 3 4
 	is_served
 	portshunt_stop
 	: >"$dir/trace"
 	wrap=("${strace[@]}")
 	portshunt_start "${options[@]}" --control "$socket"
 	wrap=()
-	bounds_are 0 3
+	eventually 10 bounds_are 0 3
 	is_served
 }
 
@@ -67,7 +67,7 @@ is_served() {
 	wrap=("${strace[@]}")
 	portshunt_start attach --netns "$ns" --datapath splice --child-ip 127.0.0.1 -p 7002 --take-over "$socket"
 	wrap=()
-	bounds_are 3 4
+	eventually 10 bounds_are 3 4
 	eventually 10 pid_ended "$old"
 	peer_start server server echo --netns "$ns" --port 7000
 	run "$PEER" client echo --bytes 1k 127.0.0.1 "$port"
@@ -80,7 +80,7 @@ is_served() {
 	config "" "$(mapping "$port" 7000 tcp 3)"
 	PORTSHUNT_DATAPATH=splice helper_go "${wrap[@]}"
 	wrap=()
-	bounds_are 3 3
+	eventually 10 bounds_are 3 3
 	peer_start server server echo --netns "$ns" --port 7002
 	run "$PEER" client echo --bytes 1k 127.0.0.1 "$((port + 2))"
 	[ "$status" = 0 ]
