@@ -120,3 +120,9 @@ void flow_share_target(struct flow *f, bool on)
 	f->is_shared = on;
 	bound_unsent(f);
 }
+
+void flow_bound_again(struct flow *f)
+{
+	f->is_bound = false;
+	bound_unsent(f);
+}

@@ -51,3 +51,6 @@ void bounds_connect(const struct bounds *b, int fd);
  * that queue, which then is as long as the kernel has it.
  */
 void flow_share_target(struct flow *f, bool on);
+
+/* flow_bound_again - somebody has set TCP_NOTSENT_LOWAT of `to`: bound it as before. */
+void flow_bound_again(struct flow *f);

@@ -61,6 +61,9 @@ static struct capture *capture_new(struct pair *pair)
 		free(capture);
 		return NULL;
 	}
+	/* shunt_pair_open() has taken the bounds of both targets away */
+	flow_bound_again(&pair->up);
+	flow_bound_again(&pair->down);
 	capture->pair = pair;
 	capture->capturer = c;
 	captive_init(&capture->up, capture, &pair->up, &capture->shunt.up);
