@@ -44,6 +44,7 @@ int tcp_unacknowledged(int fd);
 /*
  * tcp_written - bytes that were ever put into the send queue, and a constant of
  * the socket's; 0 where that is not known (struct tcp_info: tcpi_bytes_acked).
+ * For a socket to which nobody else writes: only then it must come to an end.
  */
 uint64_t tcp_written(int fd);
 

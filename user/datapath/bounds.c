@@ -106,7 +106,10 @@ void bounds_wait(struct bounds *b, struct flow *f, bool on)
 	if (f->is_waiting == on)
 		return;
 	f->is_waiting = on;
-	b->n_waiting += on ? 1 : -1u;
+	if (on)
+		b->n_waiting++;
+	else
+		b->n_waiting--;
 }
 
 void bounds_connect(const struct bounds *b, int fd)

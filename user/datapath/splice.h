@@ -33,10 +33,11 @@ struct flow {
 	bool at_mark;	/* the last read may have stopped at a mark */
 	bool bulk;	/* the last read was large: splice the next one */
 	bool was_bulk;	/* at least once */
-	bool is_shared;	/* bounds.h */
-	bool is_bound;
-	bool is_waiting;
-	bool is_proven;
+	/* bounds.h */
+	bool is_shared;	 /* `to`: the shunt or sockmap sends to it as well */
+	bool is_bound;	 /* `to`: in what may wait unsent */
+	bool is_waiting; /* for `to` */
+	bool is_proven;	 /* `from` may have more than the least waiting */
 	bool hangup;	/* EPOLLRDHUP: the end of file is there or near */
 	bool acks;	/* the sender's queue is short: it waits for each ACK */
 	bool waits_low;	/* for `to` to be nearly empty, not only writable */

@@ -80,7 +80,8 @@ static int prepare(struct captive *captive)
 	if (captive->is_prepared)
 		return 0;
 	captive->is_prepared = true;
-	captive->base = tcp_written(flow->to) - flow->bytes;
+	if (is_one_way(captive->capture->pair))
+		captive->base = tcp_written(flow->to) - flow->bytes;
 	flow->pending = shunt_pending(c->shunt, captive->side);
 	__atomic_store_n(flow->pending, !flow_is_empty(flow), __ATOMIC_SEQ_CST);
 	return loop_add(&c->outs, &captive->room, flow->to, EPOLLOUT | EPOLLET, on_room);

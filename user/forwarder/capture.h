@@ -41,7 +41,7 @@ struct captive {
 	uint64_t seen;		 /* redirected bytes at the last tick */
 	uint32_t next_reads;	 /* suspended: to be tried again when it has sent so much */
 	uint64_t next_bytes;
-	uint64_t base;		 /* of tcp_written() of the target, before all that flow->bytes counts */
+	uint64_t base;		 /* one way: tcp_written() of the target before the first byte */
 	uint64_t leaves_by;	 /* timer_now(): evicted, and perhaps not yet plain TCP; 0: it is */
 	uint64_t shorten_at;	 /* when so many bytes were relayed; UINT64_MAX: never */
 	struct payoff payoff;

@@ -60,16 +60,20 @@ bool sender_is_drained(struct pair *pair, const struct flow *flow)
 	bool back_ended = up ? pair->down_ended : pair->up_ended;
 	const struct captive *other = captive_of(pair, back);
 
+	/* in this order: once all has arrived, nothing is written that could be unacknowledged */
 	return (back_ended || !back->readable) && flow_is_empty(back) && !is_taken(other) &&
 	       has_arrived(other) && tcp_unacknowledged(flow->from) == 0;
 }
 
 void captive_evict(struct captive *captive)
 {
-	shunt_evict(captive->capture->capturer->shunt, captive->side);
-	flow_share_target(captive->flow, false);
-	if (is_one_way(captive->capture->pair))
+	struct shunt *s = captive->capture->capturer->shunt;
+
+	/* of one that only waits for its capture, the slot may still name the socket before it */
+	if (is_one_way(captive->capture->pair) && shunt_is_captured(s, captive->side))
 		captive->leaves_by = timer_now() + LEAVES_WITHIN_MS;
+	shunt_evict(s, captive->side);
+	flow_share_target(captive->flow, false);
 }
 
 static bool is_leaving(struct captive *captive)
