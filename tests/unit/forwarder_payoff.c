@@ -24,16 +24,19 @@ static const char *ticks(struct payoff *p, struct payoff_tick tick, int n)
 static void test_flood(void **state)
 {
 	const struct payoff_tick flood = { .bytes = 100 * 1000, .messages = 100 };
+	const struct payoff_tick largest = { .bytes = 100 * 12288, .messages = 100 };
 	struct payoff p = { 0 };
 
 	assert_null(ticks(&p, flood, 7));
 	assert_string_equal(ticks(&p, flood, 1), "it sends a flood of small messages");
+	p = (struct payoff){ 0 };
+	assert_non_null(ticks(&p, largest, 8));
 }
 
 static void test_no_flood(void **state)
 {
 	const struct payoff_tick flood = { .bytes = 100 * 1000, .messages = 100 };
-	const struct payoff_tick large = { .bytes = 100 * 4097, .messages = 100 };
+	const struct payoff_tick large = { .bytes = 100 * 12289, .messages = 100 };
 	const struct payoff_tick answered = { .bytes = 10000, .messages = 100, .answers = 13 };
 	const struct payoff_tick few = { .bytes = 49, .messages = 49 };
 	struct payoff p = { 0 };

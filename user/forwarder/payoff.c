@@ -15,7 +15,13 @@
 
 /* Messages in a tick of 2 ms: 25 000 a second; fewer do not keep the relay busy. */
 #define FLOOD_MESSAGES 50
-#define FLOOD_SIZE 4096
+
+/*
+ * Each message becomes a segment of its own in the target, and wakes the receiver; the relay
+ * gathers them. iperf3 against splice, one stream and eight: 8 KiB 0.8 and 0.8, 16 KiB 0.95
+ * and 1.25, 48 KiB 1.2 and 1.6. nginx as a proxy sends 9 KiB at a time: 0.6.
+ */
+#define FLOOD_SIZE (12 << 10)
 #define FLOOD_TICKS 8
 
 /* As many messages to one answer. */

@@ -8,7 +8,7 @@
  *    relayed, and each is copied once more on its way;
  *  - one that has corked its socket (TCP_CORK) and was out of step once: the
  *    kernel keeps up to a segment in its queue, which is never empty again;
- *  - one that floods tiny messages in one direction: each becomes a segment of
+ *  - one that floods small messages in one direction: each becomes a segment of
  *    its own, where the relay would gather them;
  *  - one that holds bytes back (MSG_MORE) and ends that by a call that the
  *    shunt does not see (TCP_NODELAY, the end of a file): the target flushes
