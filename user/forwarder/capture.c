@@ -188,6 +188,8 @@ static void capture(struct captive *captive, uint64_t users)
 		captive->shorten_at = flow->bytes + CAPTIVE_SHORTEN_AFTER;
 	LIST_INSERT_HEAD(&c->awaited, captive, awaiting);
 	captive->is_awaited = true;
+	/* not before: most senders from afar are refused, and their readers may have stopped */
+	flow_share_target(flow, true);
 	if (captive->is_client) {
 		capture_answer(c, captive->side->id,
 			       shunt_capture(&c->tools, captive->side, users));
@@ -209,7 +211,6 @@ static void try(struct captive *captive)
 
 	*tried_of(captive->capture->pair, flow) = true;
 	captive->is_suspended = false;
-	flow_share_target(flow, true);
 	if (r >= 0 && flow->bytes >= (uint64_t)flow->reads * BULK_READ)
 		walk_ask_bulk(captive);
 	if (r < 0)
