@@ -52,12 +52,23 @@ in_ms() {
 		print t ~ /us$/ ? n / 1000 : t ~ /ms$/ ? n : t ~ /m$/ ? n * 60000 : n * 1000 }'
 }
 
+# wrk_is_misled - a regex of the complaints that say nothing of the datapath. wrk asks FIONREAD after
+# a full read, reads once more if there is more, and takes EAGAIN for an error; so where a captured
+# socket's FIONREAD is wrong it has read errors on the shunt.
+wrk_is_misled() {
+	if [ -n "$fionread_wrong" ] && [ "$way" = shunt ]; then
+		echo 'connect 0, read [0-9]+, write 0, timeout 0'
+	else
+		echo '^$'
+	fi
+}
+
 # wrk_rate PORT PATH CONNECTIONS [SCHEME [OPTION...]] - requests over connections that stay.
 wrk_rate() {
 	at "$1" || return
 	tool wrk -t 1 -d 1s --timeout 10s --latency -c "$3" "${@:5}" \
 		"${4:-http}://127.0.0.1:$port$2" || return
-	if grep -E 'Socket errors|Non-2xx' "$dir/out" >"$dir/wrong"; then
+	if grep -E 'Socket errors|Non-2xx' "$dir/out" | grep -vE "$(wrk_is_misled)" >"$dir/wrong"; then
 		why="wrk: $(xargs <"$dir/wrong")"
 		return 1
 	fi
