@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -286,25 +285,14 @@ static void ports_leave_room_for_a_client(void **state)
 	assert_null(rule_find(&f, 2));
 }
 
-static int lowest_free(void)
-{
-	int fd = dup(STDERR_FILENO);
-
-	close(fd);
-	return fd;
-}
-
 static void an_accept_without_descriptors_holds_the_listener(void **state)
 {
 	struct rule *rule = rule_find(&f, 1);
-	struct rlimit was, few;
+	struct rlimit was;
 
 	come(0, 1, port);
 	clients[1] = client_new(port);
-	getrlimit(RLIMIT_NOFILE, &was);
-	few = was;
-	few.rlim_cur = (rlim_t)lowest_free();
-	setrlimit(RLIMIT_NOFILE, &few);
+	was = use_up_descriptors();
 	turns();
 	setrlimit(RLIMIT_NOFILE, &was);
 	assert_int_equal(rule->counts.accepted, 1);

@@ -102,6 +102,62 @@ static void who_waits_for_room_goes_on_when_there_is_some(void **state)
 	close_both();
 }
 
+/* As much as is spliced, and less than a window. */
+#define SOME 20000
+
+static void hear_some(int fd, size_t expected)
+{
+	static char got[2 * SOME];
+	size_t n = 0;
+	ssize_t r;
+
+	while (n < expected) {
+		UNTIL((r = recv(fd, got, sizeof(got), MSG_DONTWAIT)) > 0);
+		n += (size_t)r;
+	}
+	assert_int_equal(n, expected);
+}
+
+static struct pair *bulk_pair(void)
+{
+	struct pair *pair;
+
+	connect_both();
+	pair = LIST_FIRST(&rule_find(&f, 1)->pairs);
+	pair->down.bulk = true;
+	return pair;
+}
+
+/* Where splice(2) stops and reports nothing: no other edge comes. */
+static void an_urgent_byte_behind_bulk_arrives(void **state)
+{
+	static const char some[SOME];
+	const int on = 1;
+
+	bulk_pair();
+	setsockopt(client, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	assert_int_equal(send(server, some, SOME, 0), SOME);
+	assert_int_equal(send(server, "!", 1, MSG_OOB), 1);
+	hear_some(client, SOME + 1);
+	close_both();
+}
+
+static void bulk_arrives_where_no_pipe_can_be_made(void **state)
+{
+	static const char some[SOME];
+	struct pair *pair = bulk_pair();
+	struct rlimit was;
+
+	assert_int_equal(send(server, some, SOME, 0), SOME);
+	was = use_up_descriptors();
+	turns();
+	setrlimit(RLIMIT_NOFILE, &was);
+	assert_int_equal(pair->down.bytes, SOME);
+	hear_some(client, SOME);
+	close_both();
+	assert_int_equal(f.splice.pipes.in_use, 0);
+}
+
 /* One turn moves a part of it, and then all ends. */
 static void at_the_end_what_was_written_arrives(void **state)
 {
@@ -233,6 +289,8 @@ int main(void)
 		TEST(bytes_and_ends_cross_and_nothing_stays),
 		TEST(bulk_goes_on_without_another_event),
 		TEST(who_waits_for_room_goes_on_when_there_is_some),
+		TEST(an_urgent_byte_behind_bulk_arrives),
+		TEST(bulk_arrives_where_no_pipe_can_be_made),
 		TEST(at_the_end_what_was_written_arrives),
 		TEST(at_the_end_what_the_client_wrote_arrives),
 		TEST(the_end_is_a_fin_also_with_unread_bytes),

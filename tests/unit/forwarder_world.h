@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,11 +56,29 @@ static inline unsigned int count_fds(void)
 	return n;
 }
 
+/* From here on no descriptor is to be had; returns the limit that was. */
+static inline struct rlimit use_up_descriptors(void)
+{
+	int lowest = dup(STDERR_FILENO);
+	struct rlimit was, few;
+
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &was);
+	few = was;
+	few.rlim_cur = (rlim_t)lowest;
+	setrlimit(RLIMIT_NOFILE, &few);
+	return was;
+}
+
 static inline int world_make(bool udp, sa_family_t family)
 {
 	int fd = socket(family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (!udp)
+		tcp_set_options(fd);
+	return fd;
 }
 
 /* A socket bound to 127.0.0.1, and its port. */
@@ -100,8 +119,10 @@ static inline uint16_t listen_to(uint32_t id, bool udp, uint16_t container_port)
 	uint16_t port;
 	int fd = bound_socket(udp ? SOCK_DGRAM : SOCK_STREAM, &port);
 
-	if (!udp)
+	if (!udp) {
+		assert_int_equal(tcp_set_options(fd), 0);
 		assert_return_code(listen(fd, 1000), errno);
+	}
 	request.listen.spec.host_port = port;
 	assert_int_equal(obey(&request, NULL, &fd, 1), 0);
 	return port;
