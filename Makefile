@@ -206,6 +206,12 @@ $(RUNS): export PATIENCE ?= $(if $(SAN),3,1)
 $(RUNS): all $(PEER)
 	@$(RUN) $(TESTS)
 
+# Not on what `make check` says: a fault that no test notices, or a list that does not fit, fails.
+mutants: ## try one-line faults, tests/mutants/*.txt: which does no test notice? ONLY=REGEX MINUTES=N
+	@tests/tools/deps.sh build run test
+	@tests/mutants/run.pl $(O)/mutants --only '$(ONLY)' --minutes '$(or $(MINUTES),0)' \
+		--jobs $(if $(filter file,$(origin JOBS)),$(shell nproc),$(JOBS))
+
 bench: ## compare with rootlessport, pasta and others, and podman with its helper and ours
 	@tests/tools/deps.sh build run test
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(PEER)
@@ -298,6 +304,6 @@ help: ## this list
 	@echo "BPF=0: the splice-only program, without clang, bpftool and libbpf"
 
 FORCE:
-.PHONY: all compile_commands.json check check-san check-servers check-docker check-podman check-soak check-ways check-kernels $(RUNS) lint run-lint demo bench fuzz run-fuzz install uninstall deps clean help FORCE
+.PHONY: all compile_commands.json check check-san check-servers check-docker check-podman check-soak check-ways check-kernels $(RUNS) lint run-lint demo bench mutants fuzz run-fuzz install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(OBJS:.o=.d) $(TEST_OBJS:.o=.d)

@@ -87,6 +87,7 @@ static void test_utf8(void **state)
 		{ "\xe2\x82 a", "?? a" },	     /* the third missing */
 		{ "\xc0\xaf", "??" },		     /* overlong "/" */
 		{ "\xe0\x80\xaf", "???" },
+		{ "\xe0\x82\x80", "???" }, /* U+0080, which two bytes have room for */
 		{ "\xf0\x80\x80\xaf", "????" },
 		{ "\xed\xa0\x80", "???" },	     /* half a surrogate pair */
 		{ "\xf4\x90\x80\x80", "????" },	     /* beyond U+10FFFF */

@@ -235,6 +235,20 @@ static void test_making(void **state)
 	json_append(NULL, json_new_object());
 }
 
+/* As Go's encoding/json has it: in any case, and of several the last one. */
+static void test_folded(void **state)
+{
+	static const char text[] = "{\"Range\":1,\"RANGE\":2,\"other\":3}";
+	struct json *json;
+	int64_t n = 0;
+
+	assert_int_equal(json_parse(text, strlen(text), &json, NULL), 0);
+	assert_int_equal(json_int(json_get_folded(json, "range"), 0, 9, &n), 0);
+	assert_int_equal(n, 2);
+	assert_null(json_get_folded(json, "ranges"));
+	json_free(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_position),
 		cmocka_unit_test(test_cut_short), cmocka_unit_test(test_length),
 		cmocka_unit_test(test_access),	  cmocka_unit_test(test_making),
+		cmocka_unit_test(test_folded),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

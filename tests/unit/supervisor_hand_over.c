@@ -147,6 +147,40 @@ static void the_last_word_is_waited_for_no_longer_than_the_whole(void **state)
 	assert_true(left.it_value.tv_sec <= 2);
 }
 
+static long ms_left(void)
+{
+	struct itimerspec left;
+
+	assert_int_equal(timerfd_gettime(s.hand_over.timer.fd, &left), 0);
+	return left.it_value.tv_sec * 1000 + left.it_value.tv_nsec / 1000000;
+}
+
+/* From the beginning, and after each of its words. */
+static void a_taker_that_says_nothing_has_its_time(void **state)
+{
+	assert_in_range(ms_left(), 1, TAKE_OVER_STEP_MS);
+	forwarder_says(1);
+	commit();
+	timer_set(&s.hand_over.timer, 0);
+	assert_return_code(loop_turn(&s.loop, -1), errno);
+	assert_said("{\"return\":{}}\n");
+	assert_in_range(ms_left(), 1, TAKE_OVER_STEP_MS);
+	timer_set(&s.hand_over.timer, 1);
+	assert_return_code(loop_turn(&s.loop, 10000), errno);
+	assert_said("{\"error\":{\"desc\":\"it has said nothing for too long\"}}\n");
+	assert_goes_on();
+}
+
+/* Sessions and listeners would be in two forwarders, and rules changed that it has already. */
+static void sessions_come_after_commit_and_no_rule_changes(void **state)
+{
+	assert_int_equal(hand_over_check(&s, NULL), -EBUSY);
+	ask("done");
+	assert_return_code(loop_turn(&s.loop, -1), errno);
+	assert_said("{\"error\":{\"desc\":\"done comes after commit\"}}\n");
+	assert_int_equal(hand_over_check(&s, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +188,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_last_word_is_waited_for_no_longer_than_the_whole,
 						begin, end),
 		cmocka_unit_test_setup_teardown(a_taker_that_is_done_is_heeded_however_late,
+						begin, end),
+		cmocka_unit_test_setup_teardown(a_taker_that_says_nothing_has_its_time, begin, end),
+		cmocka_unit_test_setup_teardown(sessions_come_after_commit_and_no_rule_changes,
 						begin, end),
 	};
 
