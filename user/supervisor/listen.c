@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/tcp.h"
 #include "base/udp.h"
+#include "supervisor/holder.h"
 
 /* As large as the kernel allows: net.core.somaxconn cuts it (listen(2)). */
 #define BACKLOG 65535
@@ -271,15 +272,24 @@ int listen_udp(const struct addr *host, uint16_t *port, struct error *err)
 	return listen_any(true, host, port, err);
 }
 
+/* Nothing is looked for where nobody reads of it. */
 static int spec_failed(bool udp, const struct port_spec *spec, uint16_t port, const char *call,
 		       int r, struct error *err)
 {
 	const char *proto = udp ? "udp" : "tcp";
 	char at[SPEC_HOST_MAX];
+	struct holder holder;
 
+	if (!err)
+		return r;
 	if (r == -EACCES && strcmp(call, "bind") == 0)
 		return failed(udp, &spec->host_addr, port, call, r, err);
 	spec_format_host(spec, port, at);
+	if (r == -EADDRINUSE && port) {
+		holder_find(udp, spec, port, &holder);
+		return error_set(err, r, "listen %s %s: %s: %s: %s", proto,
+				 *holder.part ? holder.part : at, call, errno_text(r), holder.text);
+	}
 	if (strcmp(call, "SO_BINDTODEVICE") == 0 && r == -ENODEV)
 		return error_set(err, r, "listen %s %s: there is no interface %s; `ip link` lists those "
 				 "that there are", proto, at, spec->device);
