@@ -74,6 +74,25 @@ udp_listeners() {
 	not grep -q '"interface":"v0","host_port":8082' <<<"$(control list --json)"
 }
 
+@test "a rule of a link-local address reaches its limit, and one warning names it" {
+	has_ipv6 || skip "this host has no IPv6"
+	ip -n "$host_name" addr add fe80::13/64 dev v0 nodad
+	control_start -p '[fe80::13%v0]:8082:80' --rule-limit connections=1
+	"${wrap[@]}" perl -MSocket=:all -e '
+		my $zone = <STDIN>;
+		for (1 .. 2) {
+			socket(my $s, AF_INET6, SOCK_STREAM, 0) or die $!;
+			connect($s, pack_sockaddr_in6(8082, inet_pton(AF_INET6, "fe80::13"), $zone + 0))
+				or die $!;
+			push @all, $s;
+		}
+		sleep 600' <<<"$(ip -n "$host_name" -o link show v0 | cut -d: -f1)" 3>&- &
+	ends_with_test+=($!)
+	eventually 5 grep -q "fe80::13%.*\]:8082:80/tcp" "$dir/portshunt.err"
+	not grep -q "is not allowed" "$dir/portshunt.err"
+	control list >/dev/null
+}
+
 @test "two interfaces have the same port; rules name theirs, and are removed by it" {
 	control_start
 	added %v0:8080:80
