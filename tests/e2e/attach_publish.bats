@@ -237,7 +237,7 @@ has_link_local() {
 	ends_with_test+=($first)
 	eventually 5 page "http://127.0.0.1:$port/"
 	run -125 "$PORTSHUNT" attach --netns "$ns" -p "$port:80"
-	[ "$output" = "portshunt: listen tcp 0.0.0.0:$port: bind: address already in use" ]
+	[[ $output == "portshunt: listen tcp 0.0.0.0:$port: bind: address already in use: "*" (process "*") listens on [::]:$port; take another port" ]]
 	other=$port
 	portshunt_start attach --netns "$ns" -p 80
 	published 80

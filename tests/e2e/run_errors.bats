@@ -126,9 +126,9 @@ both() {
 @test "a busy port: the words of Go's net package" {
 	free_port
 	httpd "0.0.0.0:$port"
-	both "listen tcp 0.0.0.0:$port: bind: address already in use" -p "$port:80"
-	both "listen tcp 127.0.0.1:$port: bind: address already in use" -p "127.0.0.1:$port:80"
-	both "listen tcp 0.0.0.0:$port: bind: address already in use" -p "0.0.0.0:$((port - 1))-$port:80-81"
+	both "listen tcp 0.0.0.0:$port: bind: address already in use: * listens on 0.0.0.0:$port; take another port*" -p "$port:80"
+	both "listen tcp 127.0.0.1:$port: bind: address already in use: * listens on 0.0.0.0:$port; *" -p "127.0.0.1:$port:80"
+	both "listen tcp 0.0.0.0:$port: bind: address already in use: * listens on 0.0.0.0:$port; *" -p "0.0.0.0:$((port - 1))-$port:80-81"
 	all_gone
 	# a port that was opened before the busy one is free again
 	not listening $((port - 1))
@@ -138,13 +138,13 @@ both() {
 	has_ipv6 || skip "this host has no IPv6"
 	free_port
 	httpd "[::1]:$port"
-	both "listen tcp \[::1\]:$port: bind: address already in use" -p "[::1]:$port:80"
+	both "listen tcp \[::1\]:$port: bind: address already in use: * listens on \[::1\]:$port; *" -p "[::1]:$port:80"
 }
 
 @test "an address that the host does not have" {
-	both "listen tcp 192.0.2.77:8080: bind: cannot assign requested address" -p 192.0.2.77:8080:80
+	both "listen tcp 192.0.2.77:8080: bind: cannot assign requested address; \`ip address\` lists the addresses that this host has, --freebind publishes one that comes later" -p 192.0.2.77:8080:80
 	has_ipv6 || return 0
-	both "listen tcp \[2001:db8::77\]:8080: bind: cannot assign requested address" -p "[2001:db8::77]:8080:80"
+	both "listen tcp \[2001:db8::77\]:8080: bind: cannot assign requested address; *" -p "[2001:db8::77]:8080:80"
 }
 
 @test "one port twice" {

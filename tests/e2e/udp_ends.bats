@@ -176,9 +176,9 @@ fails_with() {
 	free_port
 	socket=$port
 	peer_start busy server udp-echo --control -4 --bind 127.0.0.1 --port "$socket"
-	fails_with "portshunt: listen udp 127.0.0.1:$socket: bind: address already in use" \
+	fails_with "portshunt: listen udp 127.0.0.1:$socket: bind: address already in use: * has 127.0.0.1:$socket; *" \
 		-p "127.0.0.1:$socket:80/udp"
-	fails_with "portshunt: listen udp 127.0.0.1:$socket: bind: address already in use" \
+	fails_with "portshunt: listen udp 127.0.0.1:$socket: bind: address already in use: *" \
 		-p "127.0.0.1:$socket:80/tcp,udp"
 	fails_with '*unsupported protocol "sctp"; use tcp, udp or tcp,udp' -p 80/sctp
 	fails_with '*an earlier -p has the same host port' -p 9000:80/udp -p 9000:81/tcp,udp

@@ -51,14 +51,14 @@ told_ten_or_more() {
 }
 
 
-# sessions - how many UDP sockets of the namespace are connected to port 7000.
+# sessions - how many UDP sockets of the namespace are connected to port 7000, or to any port.
 sessions() {
-	nsenter --net="$ns" ss -Hun "dport = :7000" | wc -l
+	nsenter --net="$ns" ss -Hun "dport = :7000 or dport = :0" | wc -l
 }
 
 # session_ports - the own ports of those sockets, by which the container knows its clients
 session_ports() {
-	nsenter --net="$ns" ss -Hun "dport = :7000" | awk '{ print $(NF - 1) }' | sort
+	nsenter --net="$ns" ss -Hun "dport = :7000 or dport = :0" | awk '{ print $(NF - 1) }' | sort
 }
 
 sessions_are() {

@@ -65,6 +65,11 @@ static void check_addr(const struct addr *a)
 		CHECK(strlen(addr_format_port(a, UINT16_MAX, text)) < sizeof(text) - 1);
 }
 
+static void check_bool(bool b)
+{
+	CHECK(b == false || b == true);
+}
+
 static void check_spec(const struct port_spec *s)
 {
 	char text[SPEC_FORMAT_MAX];
@@ -72,6 +77,8 @@ static void check_spec(const struct port_spec *s)
 	CHECK(s->count >= 1 && s->container_port + s->count - 1 <= UINT16_MAX);
 	CHECK(s->host_port + s->count - 1 <= UINT16_MAX);
 	CHECK(s->datapath <= DATAPATH_SHUNT);
+	CHECK(!*s->device || spec_device_is_valid(s->device));
+	check_bool(s->freebind);
 	CHECK(s->protos >= PROTO_TCP && s->protos <= (PROTO_TCP | PROTO_UDP));
 	CHECK(strlen(spec_format(s, text, sizeof(text))) < sizeof(text) - 1);
 }
@@ -80,11 +87,6 @@ static void check_spec(const struct port_spec *s)
 static void check_used(uint8_t datapath)
 {
 	CHECK(datapath > DATAPATH_AUTO && datapath <= DATAPATH_SHUNT);
-}
-
-static void check_bool(bool b)
-{
-	CHECK(b == false || b == true);
 }
 
 static void check_requests(const struct forwarder_request *requests, size_t len, size_t n_fds)

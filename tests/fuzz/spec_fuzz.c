@@ -18,7 +18,7 @@ static void check_range(uint16_t first, uint32_t count)
 
 static void check_good(const struct port_spec *s)
 {
-	char text[SPEC_FORMAT_MAX], again_text[SPEC_FORMAT_MAX];
+	char text[SPEC_FORMAT_MAX], again_text[SPEC_FORMAT_MAX], host[SPEC_HOST_MAX];
 	struct port_spec again;
 
 	CHECK(s->count >= 1 && s->count <= UINT16_MAX);
@@ -31,8 +31,10 @@ static void check_good(const struct port_spec *s)
 
 	spec_format(s, text, sizeof(text));
 	CHECK(strlen(text) < sizeof(text) - 1);
+	CHECK(strlen(spec_format_host(s, UINT16_MAX, host)) < sizeof(host) - 1);
 	CHECK(spec_parse(text, &again, NULL) == 0);
-	CHECK(addr_equal(&s->host_addr, &again.host_addr));
+	CHECK(!*s->device || spec_device_is_valid(s->device));
+	CHECK(spec_same_host(s, &again));
 	CHECK(s->host_port == again.host_port);
 	CHECK(s->container_port == again.container_port);
 	CHECK(s->count == again.count);

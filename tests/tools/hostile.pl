@@ -66,21 +66,21 @@ sub answer {
 	return unless defined recv $s, my $request, 65536, 0;
 	return unless length $request;
 	my $serial = unpack 'x4 L', $request;
-	return defined send $s, pack('l L L x6332', 0, $serial, $n), 0;
+	return defined send $s, pack('l L L x6844', 0, $serial, $n), 0;
 }
 
 # socket, id, host port, container port, removed - a struct forwarder_reply with this rule.
 sub answer_rule {
 	my ($s, $id, $host, $container, $removed) = @_;
 	my $off = 0xffffffff;
-	my $rule = pack 'L L C C x2 x24 S S L L x8 x72 L5', $id, 0, $removed, 2, $host, $container,
+	my $rule = pack 'L L C C x2 x24 x16 S S L L x8 x72 L5', $id, 0, $removed, 2, $host, $container,
 		1, 1, $off, $off, 1024, $off, $off;
 
 	return unless defined recv $s, my $request, 65536, 0;
 	my $serial = unpack 'x4 L', $request;
 	my $reply = pack 'l L L C x3 x24 x24 x72 L5 x44', 0, $serial, 1, 2, $off, $off, $off,
 		16384, $off;
-	return defined send $s, pack('a6344', $reply . $rule), 0;
+	return defined send $s, pack('a6856', $reply . $rule), 0;
 }
 
 sub pages {

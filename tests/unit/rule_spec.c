@@ -178,14 +178,29 @@ static const struct bad bad[] = {
 	{ " 127.0.0.1:8080:80", "host address \" 127.0.0.1\" is not an IP address" },
 	{ "[::g]:8080:80", "host address \"::g\" is not an IP address" },
 	{ "[localhost]:8080:80", "host address \"localhost\" is not an IP address" },
-	{ "[127.0.0.1%lo]:8080:80", "host address \"127.0.0.1%lo\" is not an IP address" },
-	{ "[::ffff:1.2.3.4%lo]:80:80", "host address \"::ffff:1.2.3.4%lo\" is not an IP address" },
-	{ "[::1%lo]:8080:80", "host address \"::1%lo\" is not link-local, it takes no interface" },
 	{ "[fe80::1]:8080:80",
 	  "host address \"fe80::1\" is link-local and needs its interface: \"[fe80::1%eth0]\"" },
 	{ "[fe80::1%none0]:8080:80",
-	  "host address \"fe80::1%none0\" names an interface that does not exist" },
-	{ "[fe80::1%]:8080:80", "host address \"fe80::1%\" names an interface that does not exist" },
+	  "host address \"fe80::1%none0\" names an interface that does not exist; "
+	  "`ip link` lists those that do" },
+	{ "[fe80::1%]:8080:80", "host address \"fe80::1%\" names an interface that does not exist; "
+				"`ip link` lists those that do" },
+
+	/* interfaces */
+	{ "%eth0:80", "host port \"%eth0\" names an interface, which takes two ports: "
+		      "\"%eth0:HOST_PORT:CONTAINER_PORT\" (HOST_PORT may be empty)" },
+	{ "10.0.0.1%eth0:80", "host port \"10.0.0.1%eth0\" names an interface, which takes two ports: "
+			      "\"10.0.0.1%eth0:HOST_PORT:CONTAINER_PORT\" (HOST_PORT may be empty)" },
+	{ "[%eth0]:8080:80",
+	  "host address is empty; for every address leave out its colon too" },
+	{ "%:8080:80", "interface \"\" is not a name of 1 to 15 characters" },
+	{ "10.0.0.1%:8080:80", "interface \"\" is not a name of 1 to 15 characters" },
+	{ "%sixteen-letters-:8080:80",
+	  "interface \"sixteen-letters-\" is not a name of 1 to 15 characters" },
+	{ "%a b:8080:80", "interface \"a b\" is not a name of 1 to 15 characters" },
+	{ "%..:8080:80", "interface \"..\" is not a name of 1 to 15 characters" },
+	{ "eth0:8080:80", "host address \"eth0\" is not an IP address" },
+	{ "10.0.0.256%eth0:8080:80", "host address \"10.0.0.256%eth0\" is not an IP address" },
 
 	/* brackets and colons */
 	{ "::1:8080:80", "host address \"::1\" needs brackets: \"[::1]:8080:80\"" },
@@ -230,7 +245,7 @@ static const struct bad bad[] = {
 
 static bool spec_equal(const struct port_spec *a, const struct port_spec *b)
 {
-	return addr_equal(&a->host_addr, &b->host_addr) && a->host_port == b->host_port &&
+	return spec_same_host(a, b) && a->host_port == b->host_port &&
 	       a->container_port == b->container_port && a->count == b->count &&
 	       a->protos == b->protos;
 }
@@ -257,6 +272,41 @@ static void test_good(void **state)
 	assert_string_equal(spec_format(&s, buf, sizeof(buf)), c->again);
 	assert_int_equal(spec_parse(buf, &again, &err), 0);
 	assert_true(spec_equal(&s, &again));
+}
+
+static void test_devices(void **state)
+{
+	static const struct {
+		const char *text, *device, *again, *host;
+	} cases[] = {
+		{ "%eth0:8080:80", "eth0", "%eth0:8080:80/tcp", "%eth0:7" },
+		{ "%eth0::80", "eth0", "%eth0::80/tcp", "%eth0:7" },
+		{ "%15-letters-long:80:80/udp", "15-letters-long", "%15-letters-long:80:80/udp",
+		  "%15-letters-long:7" },
+		{ "%%d:8080:80", "%d", "%%d:8080:80/tcp", "%%d:7" },
+		{ "10.0.0.1%eth0:8-9:8-9", "eth0", "10.0.0.1%eth0:8-9:8-9/tcp", "10.0.0.1%eth0:7" },
+		{ "[10.0.0.1%eth0]:8:8", "eth0", "10.0.0.1%eth0:8:8/tcp", "10.0.0.1%eth0:7" },
+		{ "0.0.0.0%eth0::8", "eth0", "0.0.0.0%eth0::8/tcp", "0.0.0.0%eth0:7" },
+		{ "[::%eth0]:8:8", "eth0", "[::%eth0]:8:8/tcp", "[::%eth0]:7" },
+		{ "[2001:db8::1%eth0]::8", "eth0", "[2001:db8::1%eth0]::8/tcp", "[2001:db8::1%eth0]:7" },
+		/* a zone, not an interface */
+		{ "[fe80::1%lo]:8:8", "", "[fe80::1%lo]:8:8/tcp", "[fe80::1%lo]:7" },
+		{ "8080:80", "", "8080:80/tcp", "0.0.0.0:7" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char buf[SPEC_FORMAT_MAX], host[SPEC_HOST_MAX];
+		struct error err = { "" };
+		struct port_spec s, again;
+
+		if (spec_parse(cases[i].text, &s, &err) != 0)
+			fail_msg("%s", err.text);
+		assert_string_equal(s.device, cases[i].device);
+		assert_string_equal(spec_format(&s, buf, sizeof(buf)), cases[i].again);
+		assert_string_equal(spec_format_host(&s, 7, host), cases[i].host);
+		assert_int_equal(spec_parse(buf, &again, &err), 0);
+		assert_true(spec_equal(&s, &again));
+	}
 }
 
 static void test_bad(void **state)
@@ -415,6 +465,16 @@ static void test_overlaps(void **state)
 		{ "[fe80::1%1]:80:80", "[fe80::1%2]:80:80", false },
 		{ "[fe80::1%1]:80:80", "[::]:80:80", true },
 		{ "127.0.0.1:80-90:80-90", "0.0.0.0:85:85", true },
+
+		/* interfaces */
+		{ "%eth0:80:80", "%eth0:80:81", true },
+		{ "%eth0:80:80", "%eth1:80:80", false },
+		{ "%eth0:80:80", "80:80", true },
+		{ "%eth0:80:80", "127.0.0.1:80:80", true },
+		{ "10.0.0.1%eth0:80:80", "%eth0:80:80", true },
+		{ "10.0.0.1%eth0:80:80", "10.0.0.2%eth0:80:80", false },
+		{ "10.0.0.1%eth0:80:80", "10.0.0.1%eth1:80:80", false },
+		{ "[fe80::1%1]:80:80", "%eth0:80:80", false },
 		{ "127.0.0.1:80-90:80-90", "0.0.0.0:85:85/udp", false },
 	};
 
@@ -437,6 +497,7 @@ static const struct CMUnitTest others[] = {
 	cmocka_unit_test(test_format_short_buffer),
 	cmocka_unit_test(test_format_longest),
 	cmocka_unit_test(test_overlaps),
+	cmocka_unit_test(test_devices),
 };
 
 int main(void)

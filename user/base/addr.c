@@ -71,6 +71,13 @@ int addr_parse(const char *text, struct addr *ret)
 	return 0;
 }
 
+static bool zones_by_number;
+
+void addr_zones_by_number(void)
+{
+	zones_by_number = true;
+}
+
 const char *addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX])
 {
 	char zone[IF_NAMESIZE];
@@ -81,7 +88,7 @@ const char *addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX])
 	} else if (a->family == AF_INET6) {
 		inet_ntop(AF_INET6, &a->v6, buf, ADDR_TEXT_MAX);
 		n = strlen(buf);
-		if (a->scope_id && if_indextoname(a->scope_id, zone))
+		if (a->scope_id && !zones_by_number && if_indextoname(a->scope_id, zone))
 			snprintf(buf + n, ADDR_TEXT_MAX - n, "%%%s", zone);
 		else if (a->scope_id)
 			snprintf(buf + n, ADDR_TEXT_MAX - n, "%%%u", a->scope_id);

@@ -30,6 +30,12 @@ int addr_parse(const char *text, struct addr *ret);
 const char *addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX]);
 
 /*
+ * addr_zones_by_number - print zones as numbers from now on: if_indextoname(3) opens a socket,
+ * which the filter of this process does not allow.
+ */
+void addr_zones_by_number(void);
+
+/*
  * addr_format_port - "1.2.3.4:80" or "[::1]:80", as Go's net.JoinHostPort;
  * AF_UNSPEC prints as 0.0.0.0, which is how podman and docker name it.
  */

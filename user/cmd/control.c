@@ -51,6 +51,7 @@ enum {
 	OPT_PODMAN = 'o',
 	OPT_RULE_LIMIT = 'l',
 	OPT_RULE_DATAPATH = 'r',
+	OPT_FREEBIND = 'f',
 };
 
 static const struct option long_options[] = {
@@ -65,6 +66,7 @@ static const struct option long_options[] = {
 	{ "podman", required_argument, NULL, OPT_PODMAN },
 	{ "rule-limit", required_argument, NULL, OPT_RULE_LIMIT },
 	{ "rule-datapath", required_argument, NULL, OPT_RULE_DATAPATH },
+	{ "freebind", no_argument, NULL, OPT_FREEBIND },
 	{ 0 },
 };
 
@@ -133,11 +135,12 @@ static int fill_reload(struct asked *a, struct error *err)
 }
 
 static const struct command commands[] = {
-	{ "add", "lr", "Usage: portshunt add --control PATH [--json] SPEC...\n"
+	{ "add", "lrf", "Usage: portshunt add --control PATH [--json] SPEC...\n"
 	  "Publish more ports: all of them, or none. Prints what was bound.\n\n"
 	  "      --rule-limit NAME=N,...  of each: connections, connect-rate, half-open,\n"
 	  "                       udp-sessions, idle-timeout; N may be off\n"
-	  "      --rule-datapath NAME  of each: auto, shunt, sockmap or splice\n",
+	  "      --rule-datapath NAME  of each: auto, shunt, sockmap or splice\n"
+	  "      --freebind       the addresses may come later\n",
 	  fill_add, table_added },
 	{ "remove", "ipdt",
 	  "Usage: portshunt remove --control PATH [--drain] (SPEC | --id N | --host-port N)\n"
@@ -192,6 +195,9 @@ static int set_option(struct asked *a, int option, struct error *err)
 		return add_number(a, "host_port", "--host-port", optarg, err);
 	case OPT_DRAIN:
 		json_add(a->arguments, "drain", json_new_boolean(true));
+		return 0;
+	case OPT_FREEBIND:
+		json_add(a->arguments, "freebind", json_new_boolean(true));
 		return 0;
 	case OPT_TIMEOUT:
 		return add_number(a, "timeout", "--timeout", optarg, err);

@@ -31,6 +31,7 @@ enum {
 	OPT_LIMIT,
 	OPT_RULE_LIMIT,
 	OPT_RULE_DATAPATH,
+	OPT_FREEBIND,
 	OPT_READY_FD,
 	OPT_EXIT_FD,
 	OPT_LOG_LEVEL,
@@ -59,6 +60,7 @@ static const struct option long_options[] = {
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "rule-limit", required_argument, NULL, OPT_RULE_LIMIT },
 	{ "rule-datapath", required_argument, NULL, OPT_RULE_DATAPATH },
+	{ "freebind", no_argument, NULL, OPT_FREEBIND },
 	{ "ready-fd", required_argument, NULL, OPT_READY_FD },
 	{ "exit-fd", required_argument, NULL, OPT_EXIT_FD },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -258,6 +260,9 @@ static int set_option(struct config *c, int option, const char *arg, struct erro
 	case OPT_RULE_DATAPATH:
 		c->wants_spec = true;
 		return datapath_parse(arg, &c->rule_datapath, err);
+	case OPT_FREEBIND:
+		c->freebind = true;
+		return 0;
 	case OPT_READY_FD:
 		return set_fd("--ready-fd", arg, &c->ready_fd, err);
 	case OPT_EXIT_FD:
@@ -360,6 +365,8 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 		r = set_option(c, option, optarg, err);
 	}
 	*ret_rest = optind;
+	for (size_t i = 0; i < c->n_specs; i++)
+		c->specs[i].freebind = c->freebind;
 	if (r >= 0 && c->wants_spec)
 		return error_set(err, -EINVAL, "no -p follows --rule-datapath %s, which is of those "
 				 "that follow it", datapath_name(c->rule_datapath));

@@ -4,7 +4,7 @@
 _portshunt() {
 	local cur prev words cword i command=
 	local both="--publish --network --slirp4netns --no-pivot-root --tmpdir --id --datapath
-		--child-ip --udp-timeout --udp-timeout-stream --udp-sessions --limit --rule-limit --rule-datapath --control --ready-fd --exit-fd --log-level --log-json --help"
+		--child-ip --udp-timeout --udp-timeout-stream --udp-sessions --limit --rule-limit --rule-datapath --freebind --control --ready-fd --exit-fd --log-level --log-json --help"
 
 	_init_completion -n =: || return
 	for ((i = 1; i < cword; i++)); do
@@ -32,7 +32,7 @@ _portshunt() {
 	'') COMPREPLY=($(compgen -W "run attach add remove list stats reload doctor --help --version" -- "$cur")) ;;
 	attach) COMPREPLY=($(compgen -W "--netns --pid --take-over --drain-timeout $both" -- "$cur")) ;;
 	reload) COMPREPLY=($(compgen -W "--control --podman --json --help" -- "$cur")) ;;
-	add) COMPREPLY=($(compgen -W "--control --rule-limit --rule-datapath --json --help" -- "$cur")) ;;
+	add) COMPREPLY=($(compgen -W "--control --rule-limit --rule-datapath --freebind --json --help" -- "$cur")) ;;
 	list) COMPREPLY=($(compgen -W "--control --json --help" -- "$cur")) ;;
 	remove) COMPREPLY=($(compgen -W "--control --json --id --host-port --drain --timeout --help" -- "$cur")) ;;
 	stats) COMPREPLY=($(compgen -W "--control --json --id --connections --help" -- "$cur")) ;;

@@ -50,6 +50,20 @@ static int read_specs(const struct json *arguments, struct control_request *requ
 	return r;
 }
 
+static int read_freebind(const struct json *arguments, struct control_request *request,
+			 struct error *err)
+{
+	bool freebind;
+
+	if (!json_has(arguments, "freebind"))
+		return 0;
+	if (json_boolean(json_get(arguments, "freebind"), &freebind) < 0)
+		return error_set(err, -EINVAL, "\"freebind\" is neither true nor false");
+	for (size_t i = 0; i < request->n_specs; i++)
+		request->specs[i].freebind = freebind;
+	return 0;
+}
+
 static int read_add(const struct json *arguments, struct control_request *request,
 		    struct error *err)
 {
@@ -62,7 +76,9 @@ static int read_add(const struct json *arguments, struct control_request *reques
 	if (json_has(arguments, "specs") && !json_len(json_get(arguments, "specs")))
 		return error_set(err, -EINVAL, "\"specs\" is not a list of port specs");
 	r = read_specs(arguments, request, err);
-	return r < 0 ? r : datapath_read(arguments, request->specs, request->n_specs, err);
+	if (r >= 0)
+		r = datapath_read(arguments, request->specs, request->n_specs, err);
+	return r < 0 ? r : read_freebind(arguments, request, err);
 }
 
 static int read_remove(const struct json *arguments, struct control_request *request,
@@ -153,7 +169,7 @@ static const struct {
 		    struct error *err);
 	const char *keys[6];
 } table[] = {
-	[CONTROL_ADD] = { "add", read_add, { "spec", "specs", "limits", "datapath" } },
+	[CONTROL_ADD] = { "add", read_add, { "spec", "specs", "limits", "datapath", "freebind" } },
 	[CONTROL_REMOVE] = { "remove", read_remove,
 			     { "id", "host_port", "spec", "drain", "timeout" } },
 	[CONTROL_LIST] = { "list", read_list, { NULL } },

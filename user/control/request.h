@@ -5,7 +5,8 @@
  *     {"execute":"add","arguments":{"spec":"8080:80"}}
  *
  *     add     spec (string) or specs (list of strings); limits (object of
- *             numbers or "off") and datapath (string): of these rules
+ *             numbers or "off"), datapath (string) and freebind (boolean): of
+ *             these rules
  *     remove  one of id (number), host_port (number), spec (string);
  *             drain (boolean); timeout (seconds, with drain)
  *     list    none

@@ -40,19 +40,23 @@ static void format_range(const struct json *row, const char *key, const char *fr
 	uint64_t first = number_of(row, key), range = number_of(row, "range");
 
 	if (range > 1)
-		snprintf(text, CELL, "%.60s%" PRIu64 "-%" PRIu64, front, first, first + range - 1);
+		snprintf(text, CELL, "%.80s%" PRIu64 "-%" PRIu64, front, first, first + range - 1);
 	else
-		snprintf(text, CELL, "%.60s%" PRIu64, front, first);
+		snprintf(text, CELL, "%.80s%" PRIu64, front, first);
 }
 
 static void format_host(const struct json *row, char text[CELL])
 {
-	char front[CELL], value[CELL];
+	char front[CELL], value[CELL], interface[CELL] = "";
 	const char *ip = text_of(row, "host_ip", value);
 
+	if (json_has(row, "interface"))
+		text_of(row, "interface", interface);
 	/* every address: as podman and docker name it */
-	snprintf(front, sizeof(front), strchr(ip, ':') ? "[%.56s]:" : "%.56s:",
-		 *ip ? ip : "0.0.0.0");
+	if (!*ip && !*interface)
+		ip = "0.0.0.0";
+	snprintf(front, sizeof(front), strchr(ip, ':') ? "[%.56s%s%.15s]:" : "%.56s%s%.15s:", ip,
+		 *interface ? "%" : "", interface);
 	format_range(row, "host_port", front, text);
 }
 

@@ -160,7 +160,7 @@ static bool is_bound_as_asked(const struct take_over_rule *rule)
 {
 	const struct port_spec *asked = &rule->asked, *bound = &rule->bound;
 
-	return addr_equal(&asked->host_addr, &bound->host_addr) &&
+	return spec_same_host(asked, bound) &&
 	       (!asked->host_port || asked->host_port == bound->host_port) &&
 	       asked->container_port == bound->container_port && asked->count == bound->count &&
 	       asked->protos == bound->protos;

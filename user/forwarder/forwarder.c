@@ -248,6 +248,7 @@ static int setup(struct forwarder *f, const struct forwarder_request *request,
 			return r;
 	}
 	/* before the first byte of a client */
+	addr_zones_by_number();
 	return isolation_enter(&(struct isolation){
 		.process = f->connector.make ? FILTER_PROXY : FILTER_FORWARDER,
 		.name = f->connector.make ? "docker-proxy" : "forwarder",

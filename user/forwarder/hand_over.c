@@ -62,9 +62,11 @@ size_t hand_over_sessions(struct forwarder *f, uint32_t after, struct forwarder_
 	ret->n = (uint32_t)udp_table_page(&f->udp.table, &ret->after, entries,
 					  FORWARDER_SESSIONS_PAGE);
 	for (uint32_t i = 0; i < ret->n; i++) {
-		const struct udp_session *s =
+		struct udp_session *s =
 			(void *)((char *)entries[i] - offsetof(struct udp_session, entry));
 
+		/* the other process finds out from the socket where it leads */
+		udp_peer_settle(f, s);
 		tell(s, &ret->list[i]);
 		fds[i] = s->source.fd;
 	}

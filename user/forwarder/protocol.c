@@ -36,6 +36,7 @@ static bool is_setup_datapath(uint8_t datapath, uint8_t also)
 static bool is_spec(const struct port_spec *s)
 {
 	return message_is_addr(&s->host_addr) && s->datapath <= DATAPATH_SHUNT &&
+	       (!*s->device || spec_device_is_valid(s->device)) && message_is_bool(&s->freebind) &&
 	       is_range(s->container_port, s->count) &&
 	       (!s->host_port || is_range(s->host_port, s->count)) && s->protos &&
 	       !(s->protos & ~(unsigned int)(PROTO_TCP | PROTO_UDP));

@@ -201,9 +201,9 @@ bool forwarder_told_is_full(const struct forwarder_told *told)
 
 static bool is_spec(const struct port_spec *a, const struct port_spec *b)
 {
-	return addr_equal(&a->host_addr, &b->host_addr) && a->host_port == b->host_port &&
+	return spec_same_host(a, b) && a->host_port == b->host_port &&
 	       a->container_port == b->container_port && a->count == b->count &&
-	       a->protos == b->protos && a->datapath == b->datapath;
+	       a->protos == b->protos && a->datapath == b->datapath && a->freebind == b->freebind;
 }
 
 static bool is_limits(const struct limits *a, const struct limits *b)

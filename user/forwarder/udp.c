@@ -110,6 +110,8 @@ static void on_timer(struct loop_source *source, uint32_t events)
 
 static void refused(struct forwarder *f, struct udp_session *s)
 {
+	if (!udp_peer_refused(f, s))
+		return;
 	s->listener->rule->counts.refused++;
 	udp_icmp_refused(f, s);
 }
@@ -139,6 +141,7 @@ static void on_reply(struct loop_source *source, uint32_t events)
 		bytes += b->messages[i].len;
 	}
 	l->rule->counts.down.relayed += bytes;
+	udp_peer_heard(s, &b->messages[n - 1]);
 	udp_brake_note_down(s, n, max, bytes);
 	udp_listener_to(l->family, &s->entry.key, &to);
 	udp_batch_send(b, l->source.fd, &to, 0, &s->largest_down);
@@ -147,11 +150,12 @@ static void on_reply(struct loop_source *source, uint32_t events)
 
 void udp_session_send(struct forwarder *f, struct udp_session *s)
 {
-	static const struct udp_to connected;
 	int first = s->first, r;
+	struct udp_to to;
 
 	s->first = s->last = -1;
-	r = udp_batch_send(&f->udp.batch, s->source.fd, &connected, first, &s->largest_up);
+	udp_peer_to(f, s, &to);
+	r = udp_batch_send(&f->udp.batch, s->source.fd, &to, first, &s->largest_up);
 	if (r == -ECONNREFUSED)
 		refused(f, s);
 	touch(&f->udp, s, s->state);
@@ -194,24 +198,21 @@ static bool make_room_within_limits(struct forwarder *f, struct rule *rule)
 	return make_room_for_all(f);
 }
 
-/* A socket of the container, connected to its port; or -errno. */
-static int open_socket(struct forwarder *f, struct udp_listener *l,
-		       const struct addr *target)
+/* A socket of the container, for udp_peer.h; or -errno. */
+static int open_socket(struct forwarder *f, const struct addr *target)
 {
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(target, l->container_port, &ss);
 	int fd = connector_take(&f->connector, target, true), r;
 
 	if (fd < 0)
 		return fd;
-	r = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+	r = udp_peer_begin(fd, target);
 	/* no port is free there */
 	if (r == -EAGAIN && log_allowed(&f->udp.full_limit))
 		log_warn("udp: %zu sessions are open, and none of the container's ports is left "
 			 "for a new one (sysctl net.ipv4.ip_local_port_range): the one that is "
 			 "idle longest makes room", f->udp.table.n);
 	if (r == -EAGAIN && make_room(f, NULL))
-		r = connect(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+		r = udp_peer_begin(fd, target);
 	if (r >= 0)
 		return fd;
 	fd_close(fd);
@@ -263,7 +264,7 @@ struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
 	if (!make_room_within_limits(f, l->rule))
 		return NULL;
 	target = forwarder_target(f, IN6_IS_ADDR_V4MAPPED(&key->client) ? AF_INET : AF_INET6);
-	fd = open_socket(f, l, target);
+	fd = open_socket(f, target);
 	if (fd < 0) {
 		if (log_allowed(&f->udp.starved_limit))
 			log_warn("udp: no socket for a new client: %s", errno_text(fd));
@@ -287,6 +288,8 @@ int udp_adopt(struct forwarder *f, struct udp_listener *l, struct udp_key *key,
 		return -EEXIST;
 	udp_brake_prepare(f);
 	s = session_new(f, l, key, family, fd);
+	if (s)
+		s->peer.is_settled = true;
 	if (s && is_replied)
 		touch(&f->udp, s, UDP_REPLIED);
 	return s ? 0 : -ENOMEM;

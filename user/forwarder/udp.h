@@ -9,8 +9,8 @@
  * the listener; to the container it is a source port.
  *
  *   (none)     A datagram comes that belongs to no session: a socket of the
- *              container's namespace is connected to the container's port, and
- *              the datagram is sent through it.
+ *              container's namespace is connected to the container's address, and
+ *              the datagram is sent through it to the container's port: udp_peer.h.
  *   UNREPLIED  The container has not said anything yet. Short timeout.
  *   REPLIED    It has. Long timeout. What it says goes to the client from the
  *              address that the client sent to.
@@ -38,6 +38,7 @@
 #include "forwarder/udp_icmp.h"
 #include "forwarder/udp_idle.h"
 #include "forwarder/udp_listener.h"
+#include "forwarder/udp_peer.h"
 #include "forwarder/udp_table.h"
 
 struct forwarder;
@@ -50,6 +51,7 @@ struct udp_session {
 	TAILQ_ENTRY(udp_session) held; /* in udp->braked_sessions, if is_held */
 	bool is_held;
 	struct udp_brake brake;
+	struct udp_peer peer;
 	uint64_t seen;		       /* CLOCK_MONOTONIC_COARSE, ms */
 	uint16_t largest_up, largest_down; /* in bursts: udp_batch_send() */
 	uint8_t state, family; /* of the container's address */
@@ -113,7 +115,7 @@ void udp_forget(struct forwarder *f, const struct rule *rule, sa_family_t family
 
 /*
  * udp_adopt - a session that another process has had of a client of @l, with
- * its socket. Returns 0, or -errno: @fd is the caller's then.
+ * its socket, which is connected to the container's port. Returns 0, or -errno: @fd is the caller's then.
  */
 int udp_adopt(struct forwarder *f, struct udp_listener *l, struct udp_key *key,
 	      sa_family_t family, bool is_replied, int fd);

@@ -127,7 +127,7 @@ unsigned int udp_brake_up(struct udp_listener *l, struct udp_session *last)
 	if (!wants_look(u, &l->brake) || !last)
 		return UDP_BATCH_MAX;
 	addr_to_sockaddr(last->family == AF_INET6 ? &f->target6 : &f->target4,
-			 l->container_port, &to);
+			 udp_peer_port(last), &to);
 	if (getsockname(last->source.fd, (struct sockaddr *)&from, &len) < 0 ||
 	    udp_gauge_read(*gauge_of(u, last->family), &from, &to, &gauge) < 0)
 		return UDP_BATCH_MAX;

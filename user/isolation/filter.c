@@ -132,6 +132,10 @@ static const struct {
 	{ SCMP_SYS(ioctl), F | P, { IS(1, SIOCOUTQ), ANY } },
 	{ SCMP_SYS(ioctl), F | P, { IS(1, SIOCOUTQNSD), ANY } },
 
+	/* the zone of a link-local address: if_nametoindex(3), if_indextoname(3) */
+	{ SCMP_SYS(ioctl), S, { IS(1, SIOCGIFINDEX), ANY } },
+	{ SCMP_SYS(ioctl), S, { IS(1, SIOCGIFNAME), ANY } },
+
 	/* is it a namespace? does the caller have its terminal? */
 	{ SCMP_SYS(ioctl), S, { IS(1, NS_GET_NSTYPE), ANY } },
 	{ SCMP_SYS(ioctl), S, { IS(1, NS_GET_USERNS), ANY } },
@@ -153,6 +157,8 @@ static const struct {
 	OPTION(F | P, SOL_SOCKET, SO_LINGER), OPTION(F | P, SOL_SOCKET, SO_RCVLOWAT),
 	OPTION(F | P | S, SOL_SOCKET, SO_RCVTIMEO), OPTION(S, SOL_SOCKET, SO_SNDTIMEO),
 	OPTION(S, SOL_SOCKET, SO_REUSEADDR), OPTION(S, IPPROTO_IPV6, IPV6_V6ONLY),
+	OPTION(S, SOL_SOCKET, SO_BINDTODEVICE), OPTION(S, IPPROTO_IP, IP_FREEBIND),
+	OPTION(S, IPPROTO_IPV6, IPV6_FREEBIND),
 	OPTION(ALL & ~W, IPPROTO_TCP, TCP_NODELAY),
 	OPTION(ALL & ~W, IPPROTO_TCP, TCP_KEEPIDLE),
 	OPTION(ALL & ~W, IPPROTO_TCP, TCP_KEEPINTVL),

@@ -101,33 +101,70 @@ static int split(char *s, struct parts *p, struct error *err)
 	return 0;
 }
 
-static int read_addr(const char *s, struct addr *ret, struct error *err)
+/* Of what the kernel lets pass (dev_valid_name() in net/core/dev.c): what a spec can hold. */
+bool spec_device_is_valid(const char name[IFNAMSIZ])
 {
-	struct addr a;
-	bool local;
-	int r;
+	size_t len = strnlen(name, IFNAMSIZ);
 
-	if (!*s)
+	if (!len || len == IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (name[i] <= ' ' || name[i] > '~' || strchr("/:[]", name[i]))
+			return false;
+	return true;
+}
+
+static int read_device(const char *s, char device[IFNAMSIZ], struct error *err)
+{
+	if (strlen(s) >= IFNAMSIZ || !spec_device_is_valid(s))
 		return error_set(err, -EINVAL,
-				 "host address is empty; for every address leave out its colon too");
-	r = addr_parse(s, &a);
+				 "interface " PART " is not a name of 1 to 15 characters", s);
+	memcpy(device, s, strlen(s) + 1);
+	return 0;
+}
+
+/* A zone belongs to a link-local address: bind(2) ignores any other. */
+static int read_link_local(const char *s, struct addr *ret, struct error *err)
+{
+	int r = addr_parse(s, ret);
+
 	if (r == -ENODEV)
 		return error_set(err, -EINVAL,
-				 "host address " PART " names an interface that does not exist", s);
+				 "host address " PART " names an interface that does not exist; `ip link` lists those that do",
+				 s);
 	if (r < 0)
 		return error_set(err, -EINVAL, "host address " PART " is not an IP address", s);
-
-	/* bind(2) fails without a zone, and ignores one that does not belong */
-	local = a.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a.v6);
-	if (local && !a.scope_id)
+	if (!ret->scope_id)
 		return error_set(err, -EINVAL,
 				 "host address " PART " is link-local and needs its interface: \"[%.64s%%eth0]\"",
 				 s, s);
-	if (!local && a.scope_id)
-		return error_set(err, -EINVAL,
-				 "host address " PART " is not link-local, it takes no interface", s);
-	*ret = a;
 	return 0;
+}
+
+/* "ADDR", "ADDR%INTERFACE", or without brackets "%INTERFACE". @s is changed. */
+static int read_host(char *s, bool bracketed, struct port_spec *spec, struct error *err)
+{
+	char *percent = strchr(s, '%'), *device;
+	struct addr a;
+	int r = 0;
+
+	if (!*s || (percent == s && bracketed))
+		return error_set(err, -EINVAL,
+				 "host address is empty; for every address leave out its colon too");
+	if (percent != s) {
+		if (percent)
+			*percent = '\0';
+		r = addr_parse(s, &a);
+		if (percent)
+			*percent = '%';
+		if (r < 0)
+			return error_set(err, -EINVAL, "host address " PART " is not an IP address", s);
+		spec->host_addr = a;
+		if (a.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a.v6))
+			return read_link_local(s, &spec->host_addr, err);
+	}
+	device = cut(s, '%');
+	return device ? read_device(device, spec->device, err) : 0;
 }
 
 /* Digits alone: neither sign nor blank, which strtoul(3) would let pass. */
@@ -179,6 +216,10 @@ static int read_ports(const struct parts *p, struct port_spec *spec, struct erro
 		if (!p->addr && addr_parse(p->host, &addr) == 0)
 			return error_set(err, -EINVAL,
 					 "host port " PART " is an address, which takes two ports: \"%.64s:HOST_PORT:CONTAINER_PORT\" (HOST_PORT may be empty)",
+					 p->host, p->host);
+		if (!p->addr && strchr(p->host, '%'))
+			return error_set(err, -EINVAL,
+					 "host port " PART " names an interface, which takes two ports: \"%.64s:HOST_PORT:CONTAINER_PORT\" (HOST_PORT may be empty)",
 					 p->host, p->host);
 		if (!p->host[strspn(p->host, "0")])
 			return error_set(err, -EINVAL,
@@ -239,7 +280,7 @@ int spec_parse(const char *text, struct port_spec *ret, struct error *err)
 	memcpy(buf, text, len + 1);
 	r = split(buf, &parts, err);
 	if (r >= 0 && parts.addr)
-		r = read_addr(parts.addr, &spec.host_addr, err);
+		r = read_host(parts.addr, text[0] == '[', &spec, err);
 	if (r >= 0)
 		r = read_ports(&parts, &spec, err);
 	if (r >= 0 && parts.proto)
@@ -258,23 +299,49 @@ static void format_range(char buf[16], uint16_t first, uint32_t count)
 		snprintf(buf, 16, "%u", first);
 }
 
+/* "", or "%eth0" in @buf. */
+static const char *format_device(const struct port_spec *spec, char buf[IFNAMSIZ + 1])
+{
+	snprintf(buf, IFNAMSIZ + 1, "%s%.15s", *spec->device ? "%" : "", spec->device);
+	return buf;
+}
+
 const char *spec_format(const struct port_spec *spec, char *buf, size_t size)
 {
 	bool any = spec->host_addr.family == AF_UNSPEC;
 	bool v6 = spec->host_addr.family == AF_INET6;
 	bool tcp = spec->protos & PROTO_TCP, udp = spec->protos & PROTO_UDP;
-	char addr[ADDR_TEXT_MAX] = "", host[16] = "", container[16];
+	char addr[ADDR_TEXT_MAX] = "", device[IFNAMSIZ + 1], host[16] = "", container[16];
+	bool has_front = !any || *spec->device;
 
 	if (!any)
 		addr_format(&spec->host_addr, addr);
 	if (spec->host_port)
 		format_range(host, spec->host_port, spec->count);
 	format_range(container, spec->container_port, spec->count);
-	snprintf(buf, size, "%s%s%s%s%s%s/%s%s%s",
-		 v6 ? "[" : "", addr, v6 ? "]:" : any ? "" : ":",
-		 host, any && !spec->host_port ? "" : ":", container,
+	snprintf(buf, size, "%s%s%s%s%s%s%s/%s%s%s", v6 ? "[" : "", addr,
+		 format_device(spec, device), v6 ? "]:" : has_front ? ":" : "", host,
+		 has_front || spec->host_port ? ":" : "", container,
 		 tcp ? "tcp" : "", tcp && udp ? "," : "", udp ? "udp" : "");
 	return buf;
+}
+
+const char *spec_format_host(const struct port_spec *spec, uint16_t port, char buf[SPEC_HOST_MAX])
+{
+	bool v6 = spec->host_addr.family == AF_INET6;
+	char addr[ADDR_TEXT_MAX] = "", device[IFNAMSIZ + 1];
+
+	if (spec->host_addr.family || !*spec->device)
+		addr_format(&spec->host_addr, addr);
+	snprintf(buf, SPEC_HOST_MAX, "%s%.70s%s%s:%u", v6 ? "[" : "", addr,
+		 format_device(spec, device), v6 ? "]" : "", port);
+	return buf;
+}
+
+bool spec_same_host(const struct port_spec *a, const struct port_spec *b)
+{
+	return addr_equal(&a->host_addr, &b->host_addr) &&
+	       strncmp(a->device, b->device, sizeof(a->device)) == 0;
 }
 
 static bool is_wildcard(const struct addr *a)
@@ -293,11 +360,21 @@ static bool addrs_clash(const struct addr *a, const struct addr *b)
 	return is_wildcard(a) || is_wildcard(b) || addr_equal(a, b);
 }
 
+/* Where one has a zone, the kernel finds out. */
+static bool are_apart(const struct port_spec *a, const struct port_spec *b)
+{
+	bool a_names = *a->device || a->host_addr.scope_id;
+	bool b_names = *b->device || b->host_addr.scope_id;
+
+	return a_names && b_names &&
+	       strncmp(a->device, b->device, sizeof(a->device)) != 0;
+}
+
 bool spec_overlaps(const struct port_spec *a, const struct port_spec *b)
 {
 	if (!(a->protos & b->protos) || !a->host_port || !b->host_port)
 		return false;
 	if (a->host_port >= b->host_port + b->count || b->host_port >= a->host_port + a->count)
 		return false;
-	return addrs_clash(&a->host_addr, &b->host_addr);
+	return !are_apart(a, b) && addrs_clash(&a->host_addr, &b->host_addr);
 }

@@ -17,6 +17,8 @@ struct json *answer_rule(uint32_t id, const struct port_spec *bound)
 	json_add_uint(rule, "id", id);
 	json_add_string(rule, "spec", spec_format(bound, text, sizeof(text)));
 	json_add_string(rule, "host_ip", host);
+	if (*bound->device)
+		json_add_string(rule, "interface", bound->device);
 	json_add_uint(rule, "host_port", bound->host_port);
 	json_add_uint(rule, "container_port", bound->container_port);
 	json_add_uint(rule, "range", bound->count);

@@ -33,6 +33,7 @@ struct config {
 	enum datapath datapath;
 	enum datapath rule_datapath; /* while options are read: of the next -p */
 	bool wants_spec;	     /* likewise: no -p has followed it */
+	bool freebind;		     /* likewise: of all of them */
 	struct udp_limits udp;
 	struct limits all_limits, rule_limits;
 	struct addr child4, child6; /* AF_UNSPEC: not given */

@@ -2,7 +2,9 @@
 #include "supervisor/listen.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
@@ -10,6 +12,7 @@
 #include "base/log.h"
 #include "base/tcp.h"
 #include "base/udp.h"
+#include "supervisor/holder.h"
 
 /* As large as the kernel allows: net.core.somaxconn cuts it (listen(2)). */
 #define BACKLOG 65535
@@ -59,8 +62,26 @@ static int set_options(int fd, bool udp, int family, int v6only)
 	return 0;
 }
 
-int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
-		  const char **ret_call)
+/* What a port spec may ask for besides. */
+static int set_spec_options(int fd, int family, const struct port_spec *spec,
+			    const char **ret_call)
+{
+	int on = 1, level = family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+
+	*ret_call = "SO_BINDTODEVICE";
+	if (*spec->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, spec->device,
+					sizeof(spec->device)) < 0)
+		return -errno;
+	*ret_call = "IP_FREEBIND";
+	if (spec->freebind && setsockopt(fd, level, family == AF_INET6 ? IPV6_FREEBIND :
+					 IP_FREEBIND, &on, sizeof(on)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* @spec, if not NULL, says more. */
+static int open_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
+		       const struct port_spec *spec, const char **ret_call)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage ss;
@@ -74,6 +95,8 @@ int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
 		return -errno;
 	*ret_call = "setsockopt";
 	r = set_options(fd, udp, ss.ss_family, v6only);
+	if (r >= 0 && spec)
+		r = set_spec_options(fd, ss.ss_family, spec, ret_call);
 	if (r < 0)
 		return r;
 	*ret_call = "bind";
@@ -83,6 +106,12 @@ int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
 	if (!udp && listen(fd, BACKLOG) < 0)
 		return -errno;
 	return TAKE_FD(fd);
+}
+
+int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
+		  const char **ret_call)
+{
+	return open_socket(udp, at, port, v6only, NULL, ret_call);
 }
 
 static int number_of(int fd, int level, int name)
@@ -125,7 +154,18 @@ static bool is_bound_to(int fd, const struct addr *host, uint16_t port)
 	       (host->family != AF_UNSPEC || addr_equal(&bound, &any6));
 }
 
-const char *listen_fault(int fd, bool udp, const struct addr *host, uint16_t port)
+/* A link-local address has a zone instead, which is_bound_to() has compared. */
+static bool is_bound_to_device(int fd, const struct port_spec *spec)
+{
+	char device[IFNAMSIZ] = "";
+	socklen_t len = sizeof(device);
+
+	return spec->host_addr.scope_id ||
+	       (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len) == 0 &&
+		strncmp(device, spec->device, sizeof(device)) == 0);
+}
+
+const char *listen_fault(int fd, bool udp, const struct port_spec *spec, uint16_t port)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
@@ -135,8 +175,10 @@ const char *listen_fault(int fd, bool udp, const struct addr *host, uint16_t por
 		return udp ? "is no UDP socket" : "is no TCP socket";
 	if (!is_of_our_network(fd))
 		return "is of another network namespace";
-	if (!is_bound_to(fd, host, port))
+	if (!is_bound_to(fd, &spec->host_addr, port))
 		return "is bound to another address or port";
+	if (!is_bound_to_device(fd, spec))
+		return "is bound to another interface";
 	if (!udp && number_of(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1)
 		return "does not listen";
 	if (udp && getpeername(fd, (struct sockaddr *)&ss, &len) == 0)
@@ -177,7 +219,8 @@ static bool has_ipv6(void)
 	return f && fgetc(f) != EOF;
 }
 
-static int open_dual_stack(bool udp, uint16_t port, const char **ret_call)
+static int open_dual_stack(bool udp, uint16_t port, const struct port_spec *spec,
+			   const char **ret_call)
 {
 	static const struct addr any6 = { .family = AF_INET6 };
 	static const struct addr any4 = { .family = AF_INET };
@@ -189,35 +232,81 @@ static int open_dual_stack(bool udp, uint16_t port, const char **ret_call)
 			log_info("this host has no IPv6: listening on IPv4 only");
 	}
 	if (ipv6 == ABSENT)
-		return listen_socket(udp, &any4, port, 0, ret_call);
-	return listen_socket(udp, &any6, port, 0, ret_call);
+		return open_socket(udp, &any4, port, 0, spec, ret_call);
+	return open_socket(udp, &any6, port, 0, spec, ret_call);
 }
 
-static int listen_on(bool udp, const struct addr *host, uint16_t *port, struct error *err)
+/* Returns a descriptor, or -errno with *ret_call, for the caller's words. */
+static int listen_on(bool udp, const struct addr *host, uint16_t *port,
+		     const struct port_spec *spec, const char **ret_call)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	const char *call;
 	struct addr unused;
 
 	if (host->family == AF_UNSPEC)
-		fd = open_dual_stack(udp, *port, &call);
+		fd = open_dual_stack(udp, *port, spec, ret_call);
 	else
-		fd = listen_socket(udp, host, *port, 1, &call);
-	if (fd < 0)
-		return failed(udp, host, *port, call, fd, err);
-	if (!*port && getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+		fd = open_socket(udp, host, *port, 1, spec, ret_call);
+	if (fd >= 0 && !*port && getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
 		addr_from_sockaddr(&ss, &unused, port);
 	return TAKE_FD(fd);
 }
 
+static int listen_any(bool udp, const struct addr *host, uint16_t *port, struct error *err)
+{
+	const char *call;
+	int fd = listen_on(udp, host, port, NULL, &call);
+
+	return fd < 0 ? failed(udp, host, *port, call, fd, err) : fd;
+}
+
 int listen_tcp(const struct addr *host, uint16_t *port, struct error *err)
 {
-	return listen_on(false, host, port, err);
+	return listen_any(false, host, port, err);
 }
 
 int listen_udp(const struct addr *host, uint16_t *port, struct error *err)
 {
-	return listen_on(true, host, port, err);
+	return listen_any(true, host, port, err);
+}
+
+/* Nothing is looked for where nobody reads of it. */
+static int spec_failed(bool udp, const struct port_spec *spec, uint16_t port, const char *call,
+		       int r, struct error *err)
+{
+	const char *proto = udp ? "udp" : "tcp";
+	char at[SPEC_HOST_MAX];
+	struct holder holder;
+
+	if (!err)
+		return r;
+	if (r == -EACCES && strcmp(call, "bind") == 0)
+		return failed(udp, &spec->host_addr, port, call, r, err);
+	spec_format_host(spec, port, at);
+	if (r == -EADDRINUSE && port) {
+		holder_find(udp, spec, port, &holder);
+		return error_set(err, r, "listen %s %s: %s: %s: %s", proto,
+				 *holder.part ? holder.part : at, call, errno_text(r), holder.text);
+	}
+	if (strcmp(call, "SO_BINDTODEVICE") == 0 && r == -ENODEV)
+		return error_set(err, r, "listen %s %s: there is no interface %s; `ip link` lists those "
+				 "that there are", proto, at, spec->device);
+	if (strcmp(call, "SO_BINDTODEVICE") == 0 && r == -EPERM)
+		return error_set(err, r, "listen %s %s: %s: %s; start it as root", proto, at, call,
+				 errno_text(r));
+	if (r == -EADDRNOTAVAIL && strcmp(call, "bind") == 0)
+		return error_set(err, r, "listen %s %s: %s: %s; `ip address` lists the addresses that "
+				 "this host has, --freebind publishes one that comes later", proto,
+				 at, call, errno_text(r));
+	return error_errno(err, r, "listen %s %s: %s", proto, at, call);
+}
+
+int listen_spec(bool udp, const struct port_spec *spec, uint16_t *port, struct error *err)
+{
+	const char *call;
+	int fd = listen_on(udp, &spec->host_addr, port, spec, &call);
+
+	return fd < 0 ? spec_failed(udp, spec, *port, call, fd, err) : fd;
 }

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/error.h"
+#include "rule/spec.h"
 
 /*
  * listen_tcp - a TCP socket listening on @host (AF_UNSPEC: every address of
@@ -21,6 +22,12 @@ int listen_tcp(const struct addr *host, uint16_t *port, struct error *err);
 int listen_udp(const struct addr *host, uint16_t *port, struct error *err);
 
 /*
+ * listen_spec - the same for @spec, whose interface and freebind count, at *port. With @err, the
+ * words say more: which socket has the port, where one has, and what to do.
+ */
+int listen_spec(bool udp, const struct port_spec *spec, uint16_t *port, struct error *err);
+
+/*
  * listen_socket - the same at @at and @port alone, with the failure left to the
  * caller's words: *ret_call is the name of the system call that failed.
  */
@@ -28,11 +35,11 @@ int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
 		  const char **ret_call);
 
 /*
- * listen_fault - in which respect @fd is not what listen_tcp() or listen_udp() would have
- * returned in this network namespace for @host and @port. Returns NULL for none, or words
+ * listen_fault - in which respect @fd is not what listen_spec() would have returned in this
+ * network namespace for @spec and @port. Returns NULL for none, or words
  * that follow "it". Changes nothing.
  */
-const char *listen_fault(int fd, bool udp, const struct addr *host, uint16_t port);
+const char *listen_fault(int fd, bool udp, const struct port_spec *spec, uint16_t port);
 
 /*
  * listen_adopt - @fd was opened and bound by somebody else: check that it is a

@@ -19,12 +19,6 @@
 #define CHOOSE_TRIES 64
 #define FIRST_UNPRIVILEGED 1024
 
-static int listen_on(unsigned int proto, const struct addr *host, uint16_t *port,
-		     struct error *err)
-{
-	return proto == PROTO_UDP ? listen_udp(host, port, err) : listen_tcp(host, port, err);
-}
-
 static bool is_free(const struct port_spec *spec, uint16_t port)
 {
 	int fd = 0;
@@ -32,7 +26,7 @@ static bool is_free(const struct port_spec *spec, uint16_t port)
 	for (unsigned int proto = PROTO_TCP; proto <= PROTO_UDP && fd >= 0; proto <<= 1) {
 		if (!(spec->protos & proto))
 			continue;
-		fd = listen_on(proto, &spec->host_addr, &port, NULL);
+		fd = listen_spec(proto == PROTO_UDP, spec, &port, NULL);
 		fd_close(fd);
 	}
 	return fd >= 0;
@@ -56,8 +50,7 @@ static int choose_first(const struct port_spec *spec, int tries, uint16_t *ret_p
 		*ret_port = (uint16_t)(FIRST_UNPRIVILEGED + random % starts);
 		return 0;
 	}
-	fd = listen_on(spec->protos & PROTO_TCP ? PROTO_TCP : PROTO_UDP, &spec->host_addr,
-		       ret_port, err);
+	fd = listen_spec(!(spec->protos & PROTO_TCP), spec, ret_port, err);
 	fd_close(fd);
 	return fd < 0 ? fd : 0;
 }
@@ -108,7 +101,7 @@ static int publish_batch(struct client *forwarder, uint32_t rule, struct port_sp
 
 	for (i = 0; i < count; i++) {
 		port = spec->host_port ? (uint16_t)(spec->host_port + first + i) : 0;
-		fds[i] = r = listen_on(proto, &spec->host_addr, &port, err);
+		fds[i] = r = listen_spec(proto == PROTO_UDP, spec, &port, err);
 		if (r < 0)
 			break;
 		/* a single one is chosen by bind(2) itself */
@@ -218,6 +211,11 @@ int publish_hostfwd(struct slirp4netns *slirp, const struct port_spec *specs,
 					 "cannot publish %s: port_handler=slirp4netns "
 					 "forwards IPv4 only",
 					 spec_format(&spec, text, sizeof(text)));
+		if (*spec.device)
+			return error_set(err, -EOPNOTSUPP,
+					 "cannot publish %s: port_handler=slirp4netns "
+					 "knows no interfaces",
+					 spec_format(&spec, text, sizeof(text)));
 		/* it does not tell which port it took, so it is told one */
 		if (!spec.host_port)
 			r = choose_range(&spec, err);
@@ -230,9 +228,9 @@ int publish_hostfwd(struct slirp4netns *slirp, const struct port_spec *specs,
 
 static void tell(const struct port_spec *spec, uint16_t host_port, uint16_t container_port)
 {
-	char text[ADDR_TEXT_MAX];
+	char text[SPEC_HOST_MAX];
 
-	addr_format_port(&spec->host_addr, host_port, text);
+	spec_format_host(spec, host_port, text);
 	if (spec->protos & PROTO_TCP)
 		log_tell("%u/tcp -> %s", container_port, text);
 	if (spec->protos & PROTO_UDP)

@@ -52,7 +52,7 @@ void published_done(struct published_list *s)
 
 static bool is_same(const struct port_spec *a, const struct port_spec *b)
 {
-	return addr_equal(&a->host_addr, &b->host_addr) && a->host_port == b->host_port &&
+	return spec_same_host(a, b) && a->host_port == b->host_port &&
 	       a->container_port == b->container_port && a->count == b->count &&
 	       a->protos == b->protos;
 }

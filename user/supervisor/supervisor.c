@@ -142,20 +142,26 @@ static int open_control(struct supervisor *s, struct error *err)
 	return c->control ? control_server_open(&s->control, c->control, err) : 0;
 }
 
-/* All programs that there are to execute run by now. */
-static int isolate(struct supervisor *s, struct error *err)
+static int keep_capabilities(uint64_t more, struct error *err)
 {
 	/* to end the others; for `add`; for the buffers of UDP; to remove sockets and logs */
 	const uint64_t keep = UINT64_C(1) << CAP_KILL | UINT64_C(1) << CAP_NET_BIND_SERVICE |
 			      UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_DAC_OVERRIDE;
+	int r = identity_keep_capabilities(keep | more);
+
+	return r < 0 ? error_errno(err, r, "cannot drop capabilities") : 0;
+}
+
+/* All programs that there are to execute run by now. */
+static int isolate(struct supervisor *s, struct error *err)
+{
 	int r;
 
 	isolation_hide();
 	isolation_no_new_privs();
-	r = identity_keep_capabilities(keep);
-	if (r < 0)
-		return error_errno(err, r, "cannot drop capabilities");
-	return helpers_isolate(s, err);
+	/* nobody has a say yet: if a port is busy, whose socket has it (holder_process.h)? */
+	r = keep_capabilities(s->config->take_over ? 0 : UINT64_C(1) << CAP_SYS_PTRACE, err);
+	return r < 0 ? r : helpers_isolate(s, err);
 }
 
 static int start(struct supervisor *s, struct error *err)
@@ -174,6 +180,8 @@ static int start(struct supervisor *s, struct error *err)
 		r = supervisor_still_wanted(s);
 	if (r >= 0)
 		r = start_forwarding(s, err);
+	if (r >= 0)
+		r = keep_capabilities(0, err);
 	/* a take-over has done it in its order */
 	if (r >= 0 && s->config->control && !s->config->take_over)
 		r = requests_start(s, err);

@@ -30,7 +30,7 @@ struct taking {
 static bool is_same_host(const struct port_spec *a, const struct port_spec *b)
 {
 	return a->host_port == b->host_port && a->count == b->count && a->protos == b->protos &&
-	       addr_equal(&a->host_addr, &b->host_addr);
+	       spec_same_host(a, b);
 }
 
 /* The -p that is this rule; or NULL. */
@@ -57,7 +57,7 @@ static int check_listener(int fd, bool udp, const struct port_spec *bound, uint3
 			  struct error *err)
 {
 	uint16_t port = (uint16_t)(bound->host_port + i);
-	const char *fault = listen_fault(fd, udp, &bound->host_addr, port);
+	const char *fault = listen_fault(fd, udp, bound, port);
 	char text[SPEC_FORMAT_MAX];
 
 	if (!fault)
