@@ -132,7 +132,8 @@ static bool put_text(enum log_level level, const char *prefix, const char *text)
 }
 
 /* A line of our own about lines that are missing. */
-static bool __attribute__((format(printf, 2, 3))) put_note(enum log_level level, const char *fmt, ...)
+static bool __attribute__((format(printf, 2, 3)))
+put_note(enum log_level level, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;

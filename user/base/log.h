@@ -17,8 +17,8 @@ void log_init(enum log_level level, bool json);
  * log_open - from now on a line never waits for a reader of standard error: a
  * full pipe, a stopped terminal. A line that there is no room for is dropped,
  * and the next that there is room for comes after one that says how many were.
- * Call it before files are gone; it may keep one more descriptor, and handles
- * SIGALRM where it has to.
+ * Call it before the first line and before files are gone, once or again; it
+ * may keep one more descriptor, and handles SIGALRM where it has to.
  */
 void log_open(void);
 
