@@ -302,6 +302,10 @@ cells() {
 	cells run error warn info debug
 }
 
+@test "rootlessport waits for no log, nor for one of its processes" {
+	cells rootlessport info
+}
+
 @test "docker-proxy waits for no log, nor for one of its processes" {
 	cells docker_proxy warn
 }

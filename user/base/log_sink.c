@@ -50,7 +50,7 @@ void log_open(void)
 	int flags = fcntl(STDERR_FILENO, F_GETFL);
 	struct stat st;
 
-	if (flags < 0 || fstat(STDERR_FILENO, &st) < 0)
+	if (way != WAITS || flags < 0 || fstat(STDERR_FILENO, &st) < 0)
 		return;
 	if (S_ISSOCK(st.st_mode))
 		way = SOCKET;
