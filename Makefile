@@ -228,20 +228,28 @@ run-fuzz: $(FUZZ:%=%_fuzz.o) $(LIB_OBJS)
 			$(LIB_OBJS) $(LDLIBS_ALL) && \
 		$(O)/$$t-fuzz -max_total_time=$(FUZZ_SECONDS) $(O)/$$t tests/fuzz/corpus/$$t || exit; done
 
-lint: ## look for defects with gcc -fanalyzer, clang-tidy and cppcheck; none may be found
+lint: ## look for defects with gcc -fanalyzer, clang, clang-tidy and cppcheck; none may be found
 	@tests/tools/deps.sh build lint
 	@$(MAKE) --no-print-directory -j$(JOBS) run-lint
 
 # Each file again when any header changes: a finding may lie in a header.
 LINT_HEADERS := $(wildcard user/*/*.h user/*/*/*.h include/*.h tests/tools/*.h tests/tools/*/*.h)
 LINT_TOOLS := $(wildcard tests/tools/*/*.c)
-run-lint: $(SRCS:%.c=$(O)/lint/%.gcc) $(SRCS:%.c=$(O)/lint/%.tidy) $(LINT_TOOLS:%.c=$(O)/lint/%.tidy) $(O)/lint/cppcheck
+LINT_TESTS := $(wildcard tests/unit/*.c tests/kernel/*.c tests/bpf/*.c tests/fuzz/*.c)
+run-lint: $(SRCS:%.c=$(O)/lint/%.gcc) $(patsubst %.c,$(O)/lint/%.clang,$(SRCS) $(LINT_TOOLS) $(LINT_TESTS)) $(SRCS:%.c=$(O)/lint/%.tidy) $(LINT_TOOLS:%.c=$(O)/lint/%.tidy) $(O)/lint/cppcheck
 
 $(O)/lint/%.gcc: %.c $(LINT_HEADERS) $(SKELS) Makefile
 	@mkdir -p $(@D)
 	@echo "  GCC  $<"
 	$(Q)gcc $(filter-out -MMD -MP,$(CPPFLAGS_ALL)) -std=gnu11 -O2 -fno-strict-aliasing $(WARN) -Werror \
 		-fanalyzer -c -o $@ $<
+
+# gcc built everything, and clang warns of more
+$(O)/lint/%.clang: %.c $(LINT_HEADERS) $(SKELS) Makefile
+	@mkdir -p $(@D)
+	@echo "  CLANG $<"
+	$(Q)clang $(filter-out -MMD -MP,$(CPPFLAGS_ALL)) -std=gnu11 -fno-strict-aliasing $(WARN) -Werror -fsyntax-only $<
+	@touch $@
 
 $(O)/lint/%.tidy: %.c $(LINT_HEADERS) $(SKELS) .clang-tidy Makefile
 	@mkdir -p $(@D)

@@ -2,11 +2,15 @@
 /* How self-tests are run and told, and what `auto` is when they cannot be. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -168,6 +172,39 @@ static void test_pair(void **state)
 	probe_pair_close(&pair);
 }
 
+static int full[2];
+
+static void on_alarm(int signal)
+{
+	char data[4096];
+
+	while (recv(full[0], data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+}
+
+/* As while TCP has no memory: it fails when that lasts, and not when it passes. */
+static void test_no_memory(void **state)
+{
+	struct itimerval soon = { .it_value = { .tv_usec = 5000 } };
+	struct probe p = { 0 };
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, full), 0);
+	while (send(full[1], "x", 1, MSG_DONTWAIT) == 1)
+		;
+	assert_int_equal(probe_says(full[1], "text", &p), -EAGAIN);
+	assert_int_equal(p.result, PROBE_FAILED);
+	assert_string_equal(p.why, "TCP has no memory for a short send (net.ipv4.tcp_mem), tried "
+			    "10 times: resource temporarily unavailable");
+	p = (struct probe){ 0 };
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	assert_int_equal(probe_says(full[1], "text", &p), 0);
+	assert_int_equal(p.result, PROBE_OK);
+	assert_int_equal(probe_hears(full[0], "text"), 0);
+	close(full[0]);
+	close(full[1]);
+}
+
 /* What the command prints: every datapath that is built, splice last. */
 static void test_every_datapath(void **state)
 {
@@ -267,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_no_more_than_fit),
 		cmocka_unit_test(test_texts_are_cut),
 		cmocka_unit_test(test_pair),
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_every_datapath),
 		cmocka_unit_test(test_splice_is_never_tried),
 		cmocka_unit_test(test_datapath_of_a_rule),

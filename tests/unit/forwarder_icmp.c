@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -258,6 +259,27 @@ static void without_the_capability_there_is_none(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Which is a fault, and said to be one: it is not that it may not. */
+static void without_descriptors_there_is_none(void **state)
+{
+	struct child c = { .fd = -1 };
+	struct rlimit none;
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	pid = fork();
+	if (pid == 0) {
+		getrlimit(RLIMIT_NOFILE, &none);
+		none.rlim_cur = 0;
+		setrlimit(RLIMIT_NOFILE, &none);
+		_exit(icmp_child_start(&c) == -EMFILE && c.fd == -1 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -267,6 +289,7 @@ int main(void)
 		cmocka_unit_test(packets),
 		cmocka_unit_test(rate_of_a_second),
 		cmocka_unit_test(without_the_capability_there_is_none),
+		cmocka_unit_test(without_descriptors_there_is_none),
 		cmocka_unit_test(child_sends_so_many_and_nothing_else),
 	};
 

@@ -17,9 +17,21 @@ void log_init(enum log_level level, bool json);
  * log_open - from now on a line never waits for a reader of standard error: a
  * full pipe, a stopped terminal. A line that there is no room for is dropped,
  * and the next that there is room for comes after one that says how many were.
- * Call it before files are gone; it may keep one more descriptor.
+ * Call it before the first line and before files are gone, once or again; it
+ * may keep one more descriptor, and handles SIGALRM where it has to.
  */
 void log_open(void);
+
+/*
+ * log_late_ms, log_late - lines that were dropped, and lines like others that
+ * were left out, are reported when there is room, also when no other line
+ * follows. An event loop calls log_late() in each turn, and log_late_ms() says
+ * how long a turn may wait for events until then; -1: as long as it likes.
+ * log_last - the last chance: call it before the process ends.
+ */
+int log_late_ms(void);
+void log_late(void);
+void log_last(void);
 
 /* log_fd - the descriptor that lines are written to. */
 int log_fd(void);
@@ -28,7 +40,8 @@ int log_fd(void);
  * log_relay_from - @fd, non-blocking, the caller's: the lines of other
  * processes of ours, or -1. They are printed, in their order and without
  * control characters, before each line of this process, and by log_relay(),
- * which returns false at the end of file.
+ * which returns false at the end of file. Whoever has taken one of them over
+ * must not fill a disk: beyond a rate of bytes they are dropped, and counted.
  */
 void log_relay_from(int fd);
 bool log_relay(void);
@@ -39,6 +52,11 @@ bool log_is_json(void);
 /* log_level_parse - "error", "warn", "info", "debug". Returns 0 or -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret_level);
 
+/*
+ * log_at - log a line; errno stays as it is. Of lines with the same @fmt, which
+ * must be a literal, a second has a hundred at most; then one says how many
+ * more there were.
+ */
 void log_at(enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 /* Enough that 64 busy flows are told of in one call. */
 #define EVENTS_PER_TURN 128
 
@@ -88,10 +90,13 @@ static void work_off(struct loop *loop)
 int loop_turn(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
+	int late_ms = log_late_ms();
 	int n;
 
 	if (!TAILQ_EMPTY(&loop->ready))
 		timeout_ms = 0;
+	else if (late_ms >= 0 && (timeout_ms < 0 || timeout_ms > late_ms))
+		timeout_ms = late_ms;
 	n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return -errno;
@@ -102,6 +107,7 @@ int loop_turn(struct loop *loop, int timeout_ms)
 		loop_ready(source);
 	}
 	work_off(loop);
+	log_late();
 	return 0;
 }
 

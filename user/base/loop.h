@@ -67,7 +67,8 @@ void loop_ready(struct loop_source *source);
 
 /*
  * loop_run - until loop_stop(). Returns 0 or -errno.
- * loop_turn - one turn, waiting at most @timeout_ms (-1: for ever).
+ * loop_turn - one turn, waiting at most @timeout_ms (-1: for ever, but for
+ * log_late()).
  */
 int loop_run(struct loop *loop);
 int loop_turn(struct loop *loop, int timeout_ms);

@@ -253,5 +253,6 @@ int cmd_docker_proxy(int argc, char **argv)
 	r = alone_run();
 	if (r < 0)
 		log_error("docker-proxy: %s", errno_text(r));
+	log_last();
 	return r < 0 ? 1 : 0;
 }

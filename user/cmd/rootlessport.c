@@ -73,6 +73,7 @@ int cmd_rootlessport(int argc, char **argv)
 	/* podman does not wait for us, and its pipes end with it */
 	signal(SIGPIPE, SIG_IGN);
 	log_init(LOG_INFO, false);
+	log_open();
 	if (run(&err) >= 0)
 		return 0;
 	printf("%s\n", err.text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/peer.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -40,4 +41,16 @@ bool control_peer_is_trusted(int fd, struct ucred *ret_peer)
 		return false;
 	*ret_peer = peer;
 	return (peer.uid == 0 || peer.uid == geteuid()) && !is_anybody(peer.uid);
+}
+
+int control_peer_check(int fd, const char *what, const char *path, const char *meant,
+		       struct error *err)
+{
+	struct ucred peer;
+
+	if (control_peer_is_trusted(fd, &peer))
+		return 0;
+	return error_set(err, -EPERM, "%s %s: user id %u listens at it, not root or the user who "
+			 "asks, and was asked nothing; run this as user id %u if its %s", what,
+			 path, peer.uid, peer.uid, meant);
 }

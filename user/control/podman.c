@@ -35,17 +35,6 @@ static int open_path(const char *path, const struct control_wait *wait)
 	return r == -EPROTOTYPE ? connect_as(SOCK_STREAM, &sa, wait) : r;
 }
 
-static int check_peer(int fd, const char *path, struct error *err)
-{
-	struct ucred peer;
-
-	if (control_peer_is_trusted(fd, &peer))
-		return 0;
-	return error_set(err, -EPERM, "could not reload rootless port mappings: %s: user id %u "
-			 "listens at it, not root or the user who asks, and was asked nothing; run "
-			 "this as user id %u if its container is meant", path, peer.uid, peer.uid);
-}
-
 /* To its end: what it says does not end with the first message of a stream. Cut to @size. */
 static int receive(int fd, char *reply, size_t size, const struct control_wait *wait)
 {
@@ -90,7 +79,8 @@ int podman_reload(const char *path, const char *child_ip, const struct control_w
 	if (fd < 0)
 		return error_errno(err, fd, "could not reload rootless port mappings, port "
 				   "forwarding may no longer work correctly: %s", path);
-	r = check_peer(fd, path, err);
+	r = control_peer_check(fd, "could not reload rootless port mappings:", path,
+			       "container is meant", err);
 	if (r < 0)
 		return r;
 	r = ask(fd, child_ip, reply, sizeof(reply), wait);

@@ -217,17 +217,6 @@ void control_socket_close(struct control_socket *s)
 	s->fd = fd_close(s->fd);
 }
 
-static int check_peer(int fd, const char *path, struct error *err)
-{
-	struct ucred peer;
-
-	if (control_peer_is_trusted(fd, &peer))
-		return 0;
-	return error_set(err, -EPERM, "control socket %s: user id %u listens at it, not root or "
-			 "the user who asks, and was asked nothing; run this as user id %u if its "
-			 "portshunt is meant, else remove the file", path, peer.uid, peer.uid);
-}
-
 int control_socket_connect(const char *path, const struct control_wait *wait,
 			   struct error *err)
 {
@@ -241,6 +230,7 @@ int control_socket_connect(const char *path, const struct control_wait *wait,
 	r = fd < 0 ? -errno : control_wait_connect(wait, fd, &sa);
 	if (r < 0)
 		return error_errno(err, r, "cannot connect to control socket %s", path);
-	r = check_peer(fd, path, err);
+	r = control_peer_check(fd, "control socket", path,
+			       "portshunt is meant, else remove the file", err);
 	return r < 0 ? r : TAKE_FD(fd);
 }

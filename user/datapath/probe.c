@@ -16,6 +16,13 @@
 /* On loopback it is there at once; a machine that is stopped is waited for. */
 #define WAIT_MS 1000
 
+/*
+ * A send fails while TCP has no memory for it (tcp_mem), although nothing waits in the socket. That
+ * passes, and `auto` chooses once: try again, for no longer than a start may take.
+ */
+#define SAY_TRIES 10
+#define SAY_PAUSE_MS 10
+
 static bool is_fault(const struct probe *p)
 {
 	return p->result > PROBE_DIFFERS || (p->result == PROBE_DIFFERS && !p->is_avoidable);
@@ -150,12 +157,34 @@ void probe_pair_close(struct probe_pair *pair)
 	pair->accepted = fd_close(pair->accepted);
 }
 
+static bool may_pass(int r)
+{
+	return r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM;
+}
+
 int probe_says(int fd, const char *text, struct probe *probe)
 {
-	ssize_t n = send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
-	int r = n < 0 ? -errno : (size_t)n < strlen(text) ? -EAGAIN : 0;
+	size_t at = 0, len = strlen(text);
+	int r = 0;
 
-	if (r < 0)
+	for (int tries = 0; at < len && tries < SAY_TRIES && (r == 0 || may_pass(r)); tries++) {
+		ssize_t n;
+
+		if (tries > 0)
+			poll(NULL, 0, SAY_PAUSE_MS);
+		n = send(fd, text + at, len - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		r = n < 0 ? -errno : 0;
+		at += n > 0 ? (size_t)n : 0;
+	}
+	if (at == len)
+		return 0;
+	if (r == 0)
+		r = -EAGAIN;
+	if (may_pass(r))
+		probe_set(probe, PROBE_FAILED, "start it again, or raise net.ipv4.tcp_mem",
+			  "TCP has no memory for a short send (net.ipv4.tcp_mem), tried %d times: %s",
+			  SAY_TRIES, errno_text(r));
+	else
 		probe_errno(probe, r, "a short send fails");
 	return r;
 }

@@ -83,7 +83,8 @@ void probe_pair_close(struct probe_pair *pair);
 int probe_wait(int fd, short events);
 
 /*
- * probe_says - send a text. Returns 0, or -errno with @probe set.
+ * probe_says - send a text; for a tenth of a second while there is no memory for it. Returns 0,
+ * or -errno with @probe set.
  * probe_hears - until @fd has got @text. Returns 0, or -errno: -ETIMEDOUT,
  * -EBADMSG when something else came.
  */

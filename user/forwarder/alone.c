@@ -32,6 +32,8 @@ static int watch_signals(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* splice(2) to a socket that is gone raises it, and has no flag */
 	signal(SIGPIPE, SIG_IGN);
+	/* a log that may not grow any more is no reason to end */
+	signal(SIGXFSZ, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;

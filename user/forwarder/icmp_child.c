@@ -13,9 +13,10 @@
 #include "isolation/isolate.h"
 
 struct raw_sockets {
-	int v4_fd, v6_fd; /* -1: not permitted, or no such family */
+	int v4_fd, v6_fd; /* less than 0: not permitted, or no such family */
 };
 
+/* Returns it or -errno. */
 static int open_socket(int family, int protocol)
 {
 	_cleanup_close_ int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
@@ -27,8 +28,14 @@ static int open_socket(int family, int protocol)
 	if (fd < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) < 0)
-		return -1;
+		return -errno;
 	return TAKE_FD(fd);
+}
+
+/* No fault: who may not, or has no such family, does without. */
+static bool is_refused(int r)
+{
+	return r == -EPERM || r == -EACCES || r == -EAFNOSUPPORT || r == -EPROTONOSUPPORT;
 }
 
 static void refuse(const struct raw_sockets *raw, const struct icmp_refusal *r)
@@ -71,5 +78,9 @@ int icmp_child_start(struct child *c)
 		.keep = { v4_fd, v6_fd },
 	};
 
+	if (v4_fd < 0 && !is_refused(v4_fd))
+		return v4_fd;
+	if (v6_fd < 0 && !is_refused(v6_fd))
+		return v6_fd;
 	return v4_fd < 0 && v6_fd < 0 ? -EPERM : child_start(c, &spec);
 }

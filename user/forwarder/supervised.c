@@ -119,6 +119,7 @@ int forwarder_main(int supervisor_fd, int netns_fd)
 	else if ((r = loop_run(&f.loop)) < 0)
 		log_error("forwarder: %s", errno_text(r));
 	forwarder_done(&f);
+	log_last();
 	fd_close(supervisor_fd);
 	return r < 0 ? 1 : 0;
 }

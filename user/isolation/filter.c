@@ -51,6 +51,7 @@ static const struct {
 
 	/* connections */
 	{ SCMP_SYS(poll), P | N | S }, { SCMP_SYS(ppoll), P | N | S },
+	{ SCMP_SYS(setitimer), P | S }, /* around a write of a log line */
 	{ SCMP_SYS(accept4), F | P | S }, { SCMP_SYS(connect), F | P | N | S },
 	{ SCMP_SYS(shutdown), F | P | S }, { SCMP_SYS(splice), F | P }, { SCMP_SYS(pipe2), F | P },
 	{ SCMP_SYS(recvmmsg), F | P }, { SCMP_SYS(sendmmsg), F | P },

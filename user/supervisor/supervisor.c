@@ -219,6 +219,7 @@ static void end(struct supervisor *s)
 	helpers_remove_tmpdir(s);
 	client_done(&s->netns, 0);
 	log_relay();
+	log_last();
 	inherited_done(&s->inherited);
 	free(s->host_ports);
 	published_done(&s->published);

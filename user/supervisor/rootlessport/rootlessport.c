@@ -288,6 +288,9 @@ static int tell_ready(const struct rootlessport_config *c, struct error *err)
 		return error_errno(err, -EBADF, "write ReadyFD %d", c->ready_fd);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		dup2(null, fd);
+	/* podman's pipe may be open a second time there */
+	if (log_fd() > STDERR_FILENO)
+		dup3(null, log_fd(), O_CLOEXEC);
 	r = fd_write_all(c->ready_fd, "1", 1);
 	fd_close(c->ready_fd);
 	return r < 0 ? error_errno(err, r, "write ReadyFD %d", c->ready_fd) : 0;
