@@ -55,9 +55,14 @@ int main(int argc, char **argv)
 	fd_fill_standard();
 	/* a child was executed as /proc/self/exe */
 	prctl(PR_SET_NAME, "portshunt");
-	for (size_t i = 0; i < sizeof(drop_ins) / sizeof(*drop_ins); i++)
-		if (strcmp(name, drop_ins[i].name) == 0)
+	for (size_t i = 0; i < sizeof(drop_ins) / sizeof(*drop_ins); i++) {
+		if (strcmp(name, drop_ins[i].name) != 0)
+			continue;
+		/* the name by which people look for it: ps -C, pgrep, ss -ltnp */
+		prctl(PR_SET_NAME, drop_ins[i].name);
+		if (argc < 2 || *argv[1] != '@')
 			return drop_ins[i].fn(argc, argv);
+	}
 	if (argc < 2) {
 		log_error("no command given: try run, attach, doctor or --help");
 		return 125;
