@@ -221,7 +221,7 @@ ended() {
 	holder one
 	control reload 127.0.0.1
 	alive one
-	[ "$(control reload 127.0.0.2)" = "1 connections to other addresses were closed" ]
+	[ "$(control reload 127.0.0.2)" = "1 connection to other addresses was closed" ]
 	ended one eof
 	holder two
 	alive two
@@ -233,7 +233,7 @@ ended() {
 		alive two
 		peer_start six client hold --ping --control ::1 "$port"
 		peer_read six
-		[ "$(control reload ::1)" = "1 connections to other addresses were closed" ]
+		[ "$(control reload ::1)" = "1 connection to other addresses was closed" ]
 		ended two eof
 		alive six
 		holder seven
@@ -353,7 +353,7 @@ ended() {
 	portshunt_start run --tmpdir "$tmpdir" --control "$socket" -p 80 \
 		--network slirp4netns:port_handler=slirp4netns -- sleep 60
 	published 80
-	[ "$(control list | awk 'NR > 1 { print $2, $6 }')" = "0.0.0.0:$port slirp4netns" ]
+	[ "$(control list | awk '/^[0-9]/ { print $2, $6 }')" = "0.0.0.0:$port slirp4netns" ]
 	refused "with port_handler=slirp4netns the ports" add 81
 	refused "with port_handler=slirp4netns the ports" remove --id 1
 	refused "with port_handler=slirp4netns the ports" reload 127.0.0.1

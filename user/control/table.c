@@ -10,6 +10,7 @@
 #include "rule/limits.h"
 
 #define CELL LIMITS_FORMAT_MAX
+#define WARNING_MAX 512
 
 /* A column: the member of a row that it shows, or what is put together from several. */
 struct column {
@@ -136,6 +137,36 @@ static void print_table(const struct column *columns, const struct json *rows)
 		print_row(columns, json_at(rows, j), widths);
 }
 
+/* Strings of the member @key, as "a, b". */
+static void print_list(const struct json *value, const char *key)
+{
+	const struct json *list = json_get(value, key);
+	char text[CELL];
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *one = json_string(json_at(list, i));
+
+		snprintf(text, sizeof(text), "%s", one ? one : "");
+		make_printable(text);
+		printf("%s%s", i ? ", " : "", text);
+	}
+	printf("\n");
+}
+
+static void print_warnings(const struct json *value)
+{
+	const struct json *list = json_get(value, "warnings");
+	char text[WARNING_MAX];
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *one = json_string(json_at(list, i));
+
+		snprintf(text, sizeof(text), "%s", one ? one : "");
+		make_printable(text);
+		printf("warning: %s\n", text);
+	}
+}
+
 void table_added(const struct json *value)
 {
 	const struct json *rules = json_get(value, "rules");
@@ -158,8 +189,11 @@ void table_removed(const struct json *value)
 
 void table_reloaded(const struct json *value)
 {
-	printf("%" PRIu64 " connections to other addresses were closed\n",
-	       number_of(value, "closed"));
+	uint64_t n = number_of(value, "closed");
+
+	printf("%" PRIu64 " connection%s to other addresses %s closed\n", n, n == 1 ? "" : "s",
+	       n == 1 ? "was" : "were");
+	print_warnings(value);
 }
 
 void table_list(const struct json *value)
@@ -177,6 +211,11 @@ void table_list(const struct json *value)
 	};
 
 	print_table(columns, json_get(value, "rules"));
+	if (json_len(json_get(value, "child_ips"))) {
+		printf("\nthe container's address: ");
+		print_list(value, "child_ips");
+	}
+	print_warnings(value);
 }
 
 /* clang-format off */

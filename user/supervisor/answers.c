@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/timer.h"
+#include "supervisor/container.h"
 #include "supervisor/supervisor.h"
 
 struct json *answer_rule(uint32_t id, const struct port_spec *bound)
@@ -169,6 +170,7 @@ int answer_list(struct supervisor *s, struct json **ret, struct error *err)
 	*ret = json_new_object();
 	json_add(*ret, "rules", c.rules);
 	json_add(*ret, "child_ips", answer_child_ips(&c.target4, &c.target6));
+	json_add(*ret, "warnings", container_warnings(s, &c.target4, &c.target6));
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "isolation/hide.h"
 #include "isolation/identity.h"
 #include "supervisor/command.h"
+#include "supervisor/container.h"
 #include "supervisor/helpers.h"
 #include "supervisor/publish.h"
 #include "supervisor/requests.h"
@@ -90,6 +91,9 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	r = find_target(s, &request.start.target4, &request.start.target6, err);
 	if (r < 0)
 		return r;
+	/* of an address that was found there is nothing to say */
+	if (s->config->child4.family || s->config->child6.family)
+		container_check(s, &request.start.target4, &request.start.target6);
 	warn_of_circle(s);
 	/* add, and whoever takes over from here, come by the control socket */
 	request.start.is_final = !s->config->control;
@@ -166,6 +170,8 @@ static int start(struct supervisor *s, struct error *err)
 		r = helpers_start(s, err);
 	if (r >= 0)
 		r = supervisor_watch_helpers(s, err);
+	if (r >= 0)
+		container_watch(s);
 	if (r >= 0 && s->config->slirp4netns)
 		r = helpers_start_slirp4netns(s, err);
 	if (r >= 0)
