@@ -19,6 +19,7 @@
 #include "supervisor/requests.h"
 #include "supervisor/slirp4netns/addresses.h"
 #include "supervisor/take_over.h"
+#include "supervisor/terminal.h"
 
 /* How long the forwarder may take to deliver what is on its way. */
 #define FORWARDER_GRACE_MS 950
@@ -125,7 +126,8 @@ static int start_command(struct supervisor *s, struct error *err)
 {
 	struct netns_request request = {
 		.type = NETNS_RUN,
-		.run = { .blocked = s->blocked, .ignored = s->ignored },
+		.run = { .blocked = s->blocked, .ignored = s->ignored,
+			 .terminal = terminal_is_ours(s) },
 	};
 
 	if (!s->config->command)
@@ -133,6 +135,8 @@ static int start_command(struct supervisor *s, struct error *err)
 	if (netns_send(&s->netns, &request) < 0)
 		return error_set(err, -ECHILD, "the netns child does not answer");
 	s->command_started = true;
+	if (request.run.terminal)
+		terminal_given(s);
 	inherited_close(&s->inherited);
 	return 0;
 }

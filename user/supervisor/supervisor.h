@@ -53,6 +53,7 @@ struct supervisor {
 	bool is_replaced; /* --netns PATH is another namespace now, or none */
 	sigset_t signal_set; /* of signals.fd */
 	bool command_started;
+	bool terminal_given; /* terminal.h */
 	bool failing;	    /* COMMAND was asked to end, the status is set */
 	bool command_ended; /* by itself: what it sent may still be on its way */
 	int status;
