@@ -30,7 +30,7 @@ teardown_file() { e2e_teardown_file; }
 	user_need
 	# "nobody" is no friend of pstest's
 	wrap=("${user_wrap[@]}" PSTEST_MARK="$dir")
-	portshunt_start run --tmpdir "$tmpdir" --network none --control "$socket" -p 80 -- sleep 60
+	portshunt_start run --network none --control "$socket" -p 80 -- sleep 60
 	wrap=()
 	chmod 666 "$socket"
 	nobody=(setpriv --reuid nobody --regid nogroup --clear-groups)
