@@ -62,29 +62,30 @@ static void format_container(const struct json *row, char text[CELL])
 	format_range(row, "container_port", "", text);
 }
 
-/* Those that can be reached: of a rule for UDP alone, half-open cannot. */
 static void format_limits(const struct json *row, char text[CELL])
 {
 	const struct json *list = json_get(row, "limits");
-	const char *protocols = json_string(json_get(row, "protocol"));
 	struct limits limits = { 0 };
 
-	for (int i = 0; i < LIMITS; i++)
-		if (!protocols || strstr(protocols, i == LIMIT_UDP_SESSIONS ? "udp" : "tcp"))
-			limits.of[i] = (uint32_t)number_of(list, limit_keys[i]);
+	for (int n = 0; n < LIMITS; n++)
+		limits.of[n] = (uint32_t)number_of(list, limit_keys[n]);
 	if (!*limits_format(&limits, text))
 		memcpy(text, "-", sizeof("-"));
 }
 
-/* So often did newcomers meet any of them. */
+/* How often newcomers met each of them, as "connections=3". */
 static void format_reached(const struct json *row, char text[CELL])
 {
 	const struct json *list = json_get(row, "reached");
-	uint64_t n = 0;
+	struct limits reached = { 0 };
+	uint64_t n;
 
-	for (int i = 0; i < LIMITS; i++)
-		n += number_of(list, limit_keys[i]);
-	snprintf(text, CELL, "%" PRIu64, n);
+	for (int i = 0; i < LIMITS; i++) {
+		n = number_of(list, limit_keys[i]);
+		reached.of[i] = n < LIMIT_OFF ? (uint32_t)n : LIMIT_OFF - 1;
+	}
+	if (!*limits_format(&reached, text))
+		memcpy(text, "0", sizeof("0"));
 }
 
 static void format_cell(const struct column *c, const struct json *row, char text[CELL])
@@ -229,6 +230,18 @@ void table_list(const struct json *value)
 	{ "RELEASED", "released", NULL }
 /* clang-format on */
 
+static bool has_udp(const struct json *rules)
+{
+	bool udp = false;
+
+	for (size_t i = 0; i < json_len(rules); i++) {
+		const char *protocol = json_string(json_get(json_at(rules, i), "protocol"));
+
+		udp |= protocol && strstr(protocol, "udp");
+	}
+	return udp;
+}
+
 void table_stats(const struct json *value)
 {
 	static const struct column rules[] = {
@@ -258,4 +271,6 @@ void table_stats(const struct json *value)
 		return;
 	printf("\n");
 	print_table(connections, json_get(value, "connections"));
+	if (has_udp(json_get(value, "rules")))
+		printf("UDP sessions are counted above, and not listed\n");
 }
