@@ -77,6 +77,24 @@ ended() {
 	[ "$id" = 5 ]
 }
 
+@test "remove of several: each of them, and an error for each that is none" {
+	control_start -p 80 -p 81 -p 82 -p 83 -p 84
+	published 82
+	[ "$(control remove --id 1 --id 2 --host-port "$port")" = "rule 1 is removed, 0 connections were open
+rule 2 is removed, 0 connections were open
+rule 3 is removed, 0 connections were open" ]
+	published 83
+	status=0
+	out=$(control remove --id 9 --id 4 8888:80) || status=$?
+	[ "$status" = 125 ]
+	[ "$out" = "rule 4 is removed, 0 connections were open" ]
+	[ "$(<"$dir/control.err")" = "portshunt: there is no rule 9
+portshunt: no rule is 8888:80/tcp" ]
+	[ "$(rules | cut -d ' ' -f 1)" = 5 ]
+	[ "$(control remove --json --id 5 | wc -l)" = 1 ]
+	[ -z "$(rules)" ]
+}
+
 @test "remove closes the connections of that rule with a FIN, and no others" {
 	control_start -p 7000
 	published 7000

@@ -38,9 +38,12 @@ both() {
 }
 
 @test "no command, or one that there is not" {
-	refused "no command given: try run, attach, doctor or --help"
-	refused 'unknown command "bogus": try run, attach, doctor or --help' bogus
-	refused 'unknown command "": try run, attach, doctor or --help' ""
+	local all="use run, attach, add, remove, list, stats, reload or doctor; portshunt --help says what they do"
+
+	refused "no command given: $all"
+	refused "unknown command \"bogus\": $all" bogus
+	refused "unknown command \"ls\": $all" ls
+	refused "unknown command \"\": $all" ""
 	refused "no command to run: portshunt run \[OPTIONS\] \[-p SPEC\]... COMMAND \[ARG...\]" run
 	refused "no command to run: *" run -p 80 --
 	refused "attach runs no command: what is \"true\"?" attach --pid 1 true

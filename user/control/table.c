@@ -184,8 +184,10 @@ void table_added(const struct json *value)
 
 void table_removed(const struct json *value)
 {
-	printf("rule %" PRIu64 " is removed, %" PRIu64 " connections were open\n",
-	       number_of(value, "id"), number_of(value, "connections"));
+	uint64_t n = number_of(value, "connections");
+
+	printf("rule %" PRIu64 " is removed, %" PRIu64 " connection%s open\n",
+	       number_of(value, "id"), n, n == 1 ? " was" : "s were");
 }
 
 void table_reloaded(const struct json *value)
