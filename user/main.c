@@ -45,8 +45,8 @@ static int help(void)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (commands[i].help)
 			printf("  %-8s %s\n", commands[i].name, commands[i].help);
-	printf("\n`portshunt COMMAND --help` lists a command's options; "
-	       "portshunt(1) explains them.\n");
+	printf("\n`portshunt COMMAND --help` lists a command's options, "
+	       "portshunt(1) explains it.\n");
 	return 0;
 }
 

@@ -184,8 +184,9 @@ static const struct command commands[] = {
 	  "      --rule-datapath NAME  of each: auto, shunt, sockmap or splice\n",
 	  fill_add, table_added },
 	{ "remove", "ipdt",
-	  "Usage: portshunt remove --control PATH [--drain] (SPEC | --id N | --host-port N)...\n"
-	  "Publish the ports of these rules no longer, and close their connections.\n\n"
+	  "Usage: portshunt remove --control PATH [--json] [--drain] RULE...\n"
+	  "Publish the ports of these rules no longer, and close their connections.\n"
+	  "A RULE is its SPEC, --id N or --host-port N.\n\n"
 	  "      --id N           a rule's number, as list has it\n"
 	  "      --host-port N    the rule with this port of the host\n"
 	  "      --drain          their connections go on\n"
