@@ -269,10 +269,10 @@ $(O)/lint/cppcheck: $(SRCS) $(LINT_HEADERS) tests/tools/cppcheck.txt Makefile
 		$(SRCS)
 	@touch $@
 
-$(O)/man/%.gz: user/man/%.scd
+$(O)/man/%.gz: user/man/%.scd user/man/copy.sed
 	@mkdir -p $(@D)
 	@command -v scdoc >/dev/null || { echo "scdoc is missing: sudo make deps" >&2; exit 1; }
-	$(Q)scdoc <$< | gzip -9n >$@
+	$(Q)scdoc <$< | sed -f user/man/copy.sed | gzip -9n >$@
 
 # Files that name the place of the program.
 UNIT_FILE := $(O)/placed/systemd/portshunt@.service

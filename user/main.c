@@ -26,6 +26,9 @@ static const struct {
 	{ "@init", cmd_netns, NULL },
 };
 
+#define COMMANDS \
+	"run, attach, add, remove, list, stats, reload or doctor; portshunt --help says what they do"
+
 /* Names that it is started under by others, each a program of theirs that it stands for. */
 static const struct {
 	const char *name;
@@ -42,8 +45,8 @@ static int help(void)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (commands[i].help)
 			printf("  %-8s %s\n", commands[i].name, commands[i].help);
-	printf("\n`portshunt COMMAND --help` lists a command's options; "
-	       "portshunt(1) explains them.\n");
+	printf("\n`portshunt COMMAND --help` lists a command's options, "
+	       "portshunt(1) explains it.\n");
 	return 0;
 }
 
@@ -55,11 +58,16 @@ int main(int argc, char **argv)
 	fd_fill_standard();
 	/* a child was executed as /proc/self/exe */
 	prctl(PR_SET_NAME, "portshunt");
-	for (size_t i = 0; i < sizeof(drop_ins) / sizeof(*drop_ins); i++)
-		if (strcmp(name, drop_ins[i].name) == 0)
+	for (size_t i = 0; i < sizeof(drop_ins) / sizeof(*drop_ins); i++) {
+		if (strcmp(name, drop_ins[i].name) != 0)
+			continue;
+		/* the name by which people look for it: ps -C, pgrep, ss -ltnp */
+		prctl(PR_SET_NAME, drop_ins[i].name);
+		if (argc < 2 || *argv[1] != '@')
 			return drop_ins[i].fn(argc, argv);
+	}
 	if (argc < 2) {
-		log_error("no command given: try run, attach, doctor or --help");
+		log_error("no command given: use " COMMANDS);
 		return 125;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
@@ -68,10 +76,10 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0)
 		return help();
-	if (strcmp(argv[1], "--version") == 0) {
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
 		printf("portshunt " VERSION "\n");
 		return 0;
 	}
-	log_error("unknown command \"%s\": try run, attach, doctor or --help", argv[1]);
+	log_error("unknown command \"%s\": use " COMMANDS, argv[1]);
 	return 125;
 }

@@ -16,7 +16,7 @@ setup() {
 }
 
 start_attach() {
-	portshunt_start attach --netns "$ns" --log-level warn --tmpdir "$tmpdir" -p 80 "$@"
+	portshunt_start attach --netns "$ns" --log-level warn -p 80 "$@"
 	published 80
 	pages "$port"
 }
@@ -41,7 +41,7 @@ killed() {
 	killed forwarder 125 "portshunt: the forwarder was killed by signal 9 (Killed): ports are no longer published"
 	start_attach
 	killed netns 125 "portshunt: the netns child was killed by signal 9 (Killed)"
-	start_attach --network slirp4netns
+	start_attach --network slirp4netns --tmpdir "$tmpdir"
 	killed slirp4netns 125 "slirp4netns killed by signal: the container has no network"
 	# the server inside had no part in it
 	start_attach

@@ -87,7 +87,7 @@ churned() {
 		exec {connection}<>"/dev/tcp/127.0.0.1/$port"
 		accepted() { [ "$(stat_of "$id" connections)" = 1 ]; }
 		eventually 5 accepted
-		control remove --id "$id" | grep -q ', 1 connections were open'
+		control remove --id "$id" | grep -q ', 1 connection was open'
 		run -0 timeout 5 cat <&"$connection"
 		[ -z "$output" ]
 		exec {connection}>&-

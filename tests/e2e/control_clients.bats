@@ -30,7 +30,7 @@ teardown_file() { e2e_teardown_file; }
 	user_need
 	# "nobody" is no friend of pstest's
 	wrap=("${user_wrap[@]}" PSTEST_MARK="$dir")
-	portshunt_start run --tmpdir "$tmpdir" --network none --control "$socket" -p 80 -- sleep 60
+	portshunt_start run --network none --control "$socket" -p 80 -- sleep 60
 	wrap=()
 	chmod 666 "$socket"
 	nobody=(setpriv --reuid nobody --regid nogroup --clear-groups)
@@ -186,13 +186,15 @@ teardown_file() { e2e_teardown_file; }
 	control_start
 	refused "add what?" add
 	refused "remove what?" remove
-	refused "remove what?" remove 80 --id 1
+	refused "--timeout goes with --drain" remove --timeout 5 80
+	refused "no rule is 2/tcp; the rule number 2 is --id 2" remove 2
+	refused "--id is given 2 times" stats --id 1 --id 2
 	refused "--id \"x\" is not a number" remove --id x
 	refused "unknown option --drain" list --drain
 	refused "unknown option --rule-limit: portshunt list" list --rule-limit connections=5
 	refused "unknown option --nothing" stats --nothing
 	refused "option --id wants a value" remove --id
-	refused "what is \"x\"?" list x
+	refused "what is \"x\"? This command takes options only, and the socket goes with --control" list x
 	refused "reload wants the container's new address" reload
 	run -125 "$PORTSHUNT" list
 	[ "$output" = "portshunt: list wants --control PATH, the socket that run or attach was given" ]

@@ -49,7 +49,7 @@ raw() {
 
 # rules - the rules as `list` shows them: "ID HOST CONTAINER PROTOCOL CONNECTIONS STATE"
 rules() {
-	control list | awk 'NR > 1 { print $1, $2, $3, $4, $5, $7 }'
+	control list | awk '/^[0-9]/ { print $1, $2, $3, $4, $5, $7 }'
 }
 
 # stat RULE MEMBER - a number of a rule, or of "total"

@@ -77,6 +77,24 @@ ended() {
 	[ "$id" = 5 ]
 }
 
+@test "remove of several: each of them, and an error for each that is none" {
+	control_start -p 80 -p 81 -p 82 -p 83 -p 84
+	published 82
+	[ "$(control remove --id 1 --id 2 --host-port "$port")" = "rule 1 is removed, 0 connections were open
+rule 2 is removed, 0 connections were open
+rule 3 is removed, 0 connections were open" ]
+	published 83
+	status=0
+	out=$(control remove --id 9 --id 4 8888:80) || status=$?
+	[ "$status" = 125 ]
+	[ "$out" = "rule 4 is removed, 0 connections were open" ]
+	[ "$(<"$dir/control.err")" = "portshunt: there is no rule 9
+portshunt: no rule is 8888:80/tcp" ]
+	[ "$(rules | cut -d ' ' -f 1)" = 5 ]
+	[ "$(control remove --json --id 5 | wc -l)" = 1 ]
+	[ -z "$(rules)" ]
+}
+
 @test "remove closes the connections of that rule with a FIN, and no others" {
 	control_start -p 7000
 	published 7000
@@ -221,7 +239,7 @@ ended() {
 	holder one
 	control reload 127.0.0.1
 	alive one
-	[ "$(control reload 127.0.0.2)" = "1 connections to other addresses were closed" ]
+	[ "$(control reload 127.0.0.2)" = "1 connection to other addresses was closed" ]
 	ended one eof
 	holder two
 	alive two
@@ -233,7 +251,7 @@ ended() {
 		alive two
 		peer_start six client hold --ping --control ::1 "$port"
 		peer_read six
-		[ "$(control reload ::1)" = "1 connections to other addresses were closed" ]
+		[ "$(control reload ::1)" = "1 connection to other addresses was closed" ]
 		ended two eof
 		alive six
 		holder seven
@@ -353,7 +371,7 @@ ended() {
 	portshunt_start run --tmpdir "$tmpdir" --control "$socket" -p 80 \
 		--network slirp4netns:port_handler=slirp4netns -- sleep 60
 	published 80
-	[ "$(control list | awk 'NR > 1 { print $2, $6 }')" = "0.0.0.0:$port slirp4netns" ]
+	[ "$(control list | awk '/^[0-9]/ { print $2, $6 }')" = "0.0.0.0:$port slirp4netns" ]
 	refused "with port_handler=slirp4netns the ports" add 81
 	refused "with port_handler=slirp4netns the ports" remove --id 1
 	refused "with port_handler=slirp4netns the ports" reload 127.0.0.1

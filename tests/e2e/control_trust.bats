@@ -60,7 +60,7 @@ teardown_file() { e2e_teardown_file; }
 run_inside() {
 	local script=${*: -1} options=("${@:1:$#-2}")
 
-	portshunt_start run --tmpdir "$tmpdir" --network none --log-level warn --control "$socket" \
+	portshunt_start run --network none --log-level warn --control "$socket" \
 		-p "$port:80" "${options[@]}" -- sh -c "
 			busybox httpd -p 80 -h '$dir/www'
 			{ $script; } >'$dir/said' 2>&1
@@ -130,7 +130,7 @@ command_is_allowed() {
 	run -125 "$PORTSHUNT" attach "${options[@]}" --control "$socket" --control-from-command
 	[ "$output" = "portshunt: attach runs no command: --control-from-command is an option of portshunt run" ]
 	run -125 "$PORTSHUNT" run --network none --control-from-command -- true
-	[ "$output" = "portshunt: --control-from-command: there is no control socket; give --control PATH as well" ]
+	[ "$output" = "portshunt: --control-from-command has no effect without --control PATH" ]
 }
 
 # steers_nothing FILE - no control character but the end of a line
@@ -181,7 +181,7 @@ nofile_of() {
 	portshunt_start attach "${options[@]}" --log-level warn -p 80
 	[ "$(nofile_of netns)" = "5000 5000" ]
 	portshunt_stop
-	portshunt_start run --network none --tmpdir "$tmpdir" -- \
+	portshunt_start run --network none -- \
 		sh -c 'ulimit -Sn >"$1.new"; ulimit -Hn >>"$1.new"; mv "$1.new" "$1"; exec sleep 3600' - "$dir/limits"
 	[ "$(nofile_of init)" = "5000 5000" ]
 	# COMMAND has its own

@@ -32,7 +32,10 @@ told_is() {
 	[ "$(our_pids)" = "$proxy_pid" ]
 	[ "$(tr '\0' ' ' <"/proc/$proxy_pid/cmdline")" = "$proxy ${args[*]} " ]
 	pgrep -f "docker-proxy.*-host-port $port " | grep -qx "$proxy_pid"
-	[ "$(cat "/proc/$proxy_pid/comm")" = portshunt ]
+	[ "$(cat "/proc/$proxy_pid/comm")" = docker-proxy ]
+	ps -C docker-proxy -o pid= | grep -qwx " *$proxy_pid"
+	pgrep -x docker-proxy | grep -qx "$proxy_pid"
+	ss -Hltnp "sport = :$port" | grep -q "\"docker-proxy\",pid=$proxy_pid,"
 	[ ! -e "/proc/$proxy_pid/task/$proxy_pid/fd/0" ] ||
 		[ "$(readlink "/proc/$proxy_pid/fd/0")" = /dev/null ]
 	! readlink "/proc/$proxy_pid"/fd/* | grep told || return 1

@@ -15,7 +15,7 @@ teardown_file() { e2e_teardown_file; }
 
 # result_of DATAPATH TEST - sets $result to what $output says of it
 result_of() {
-	result=$(grep "^$1 \+$2 " <<<"$output" | sed -E "s/^$1 +$2 +(ok|differs|failed|not possible).*/\1/")
+	result=$(grep "^$1 \+$2 " <<<"$output" | sed -E "s/^$1 +$2 +(ok|degraded|differs|failed|not possible).*/\1/")
 	[ -n "$result" ] || { echo "no test $1 $2 in: $output"; return 1; }
 }
 
@@ -118,4 +118,32 @@ result_of() {
 		[ "$status" = 125 ]
 		[ "$(<"$dir/err")" = "portshunt: cannot write to stdout: no space left on device" ]
 	done
+}
+
+@test "pipe size: what this user's other pipes take up is no property of the machine" {
+	need_root
+	cat >"$dir/pipes" <<-'END'
+		use Fcntl;
+		$^F = 1000;
+		# pipes of 1 MiB until no more can have that size: F_SETPIPE_SZ
+		for (1 .. 200) {
+			pipe my $r, my $w or last;
+			push @keep, $r, $w;
+			$full = 1, last unless fcntl $w, 1031, 1 << 20;
+		}
+		$full or print "# the limit was not reached\n";
+		exec @ARGV;
+	END
+	wrap=(setpriv --reuid 65534 --regid 65534 --clear-groups perl "$dir/pipes")
+	run -0 "${wrap[@]}" "$PORTSHUNT" doctor
+	[[ $output != *"limit was not reached"* ]] || skip "pipes of this user are not limited"
+	result_of splice "pipe size"
+	[ "$result" = ok ]
+	# with a limit that no user can get below it is
+	echo 65536 >"$dir/max"
+	run -0 unshare --mount sh -c 'mount --bind "$1" /proc/sys/fs/pipe-max-size && shift && exec "$@"' \
+		- "$dir/max" "${wrap[@]}" "$PORTSHUNT" doctor
+	result_of splice "pipe size"
+	[ "$result" = degraded ]
+	[[ $output == *"slower: raise fs.pipe-max-size"* ]]
 }

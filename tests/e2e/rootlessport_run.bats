@@ -121,6 +121,23 @@ resident_below() {
 	[ "$(reload '"127.0.0.1"')" = OK ]
 }
 
+@test "ps, pgrep and ss show all its processes as rootlessport" {
+	local pid
+
+	config '' "$(mapping "$port" 80)"
+	helper_go
+	[ "$(our_pids | wc -l)" -ge 3 ]
+	for pid in $(our_pids); do
+		ps -C rootlessport -o pid= | grep -qwx " *$pid"
+		pgrep -x rootlessport | grep -qx "$pid"
+		pgrep -f rootlessport | grep -qx "$pid"
+		[[ $(tr '\0' ' ' <"/proc/$pid/cmdline") =~ ^[^\ ]*rootlessport\  ]]
+	done
+	ss -Hltnp "sport = :$port" | grep -q '"rootlessport",pid='
+	[[ $(ss -Hltnp "sport = :$port") != *portshunt* ]]
+	helper_exit
+}
+
 @test "podman 3's keys: a port, where the original opens none" {
 	config '' "{\"hostPort\":$port,\"containerPort\":80,\"protocol\":\"tcp\",\"hostIP\":\"\"}"
 	helper_go

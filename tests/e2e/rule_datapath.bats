@@ -28,7 +28,7 @@ shunt_need() {
 datapaths() {
 	local way
 
-	way=$(control list | awk 'NR > 1 { print $1, $6 }')
+	way=$(control list | awk '/^[0-9]/ { print $1, $6 }')
 	[ "$way" = "$(control stats | awk '/^ID/ { on = 1; next } on { print $1, $3 }')" ]
 	[ "$way" = "$(control stats --json | sed 's/.*"rules"://' |
 		sed 's/"id":/\n/g' | sed -n 's/^\([0-9]*\),.*"datapath":"\([a-z]*\)".*/\1 \2/p')" ]

@@ -34,13 +34,16 @@ both() {
 	shift
 	refused "${text//COMMAND/run}" run --tmpdir "$tmpdir" "$@" true
 	# the host's own namespace will do for what fails before it is entered
-	refused "${text//COMMAND/attach}" attach --netns /proc/self/ns/net --tmpdir "$tmpdir" "$@"
+	refused "${text//COMMAND/attach}" attach --netns /proc/self/ns/net "$@"
 }
 
 @test "no command, or one that there is not" {
-	refused "no command given: try run, attach, doctor or --help"
-	refused 'unknown command "bogus": try run, attach, doctor or --help' bogus
-	refused 'unknown command "": try run, attach, doctor or --help' ""
+	local all="use run, attach, add, remove, list, stats, reload or doctor; portshunt --help says what they do"
+
+	refused "no command given: $all"
+	refused "unknown command \"bogus\": $all" bogus
+	refused "unknown command \"ls\": $all" ls
+	refused "unknown command \"\": $all" ""
 	refused "no command to run: portshunt run \[OPTIONS\] \[-p SPEC\]... COMMAND \[ARG...\]" run
 	refused "no command to run: *" run -p 80 --
 	refused "attach runs no command: what is \"true\"?" attach --pid 1 true
@@ -62,6 +65,30 @@ both() {
 	done
 	refused "option --netns wants a value" attach --netns
 	refused "option --pid wants a value" attach --pid
+}
+
+@test "options without an effect" {
+	local option all=()
+
+	for option in --slirp4netns=x --no-pivot-root --tmpdir="$tmpdir" --id=x; do
+		refused "${option%=*} has no effect without --network slirp4netns" \
+			run --network none "$option" true
+		refused "${option%=*} has no effect without --network slirp4netns" attach --pid 1 "$option"
+	done
+	refused "--drain-timeout has no effect without --take-over PATH" attach --pid 1 --drain-timeout 5
+	refused "--control-from-command has no effect without --control PATH" \
+		run --control-from-command true
+	for option in --datapath=splice --child-ip=10.0.2.100 --limit=connections=1 \
+		--rule-limit=connections=1 --udp-timeout=5 --udp-timeout-stream=5 --udp-sessions=5; do
+		refused "${option%%=*} has no effect with port_handler=slirp4netns, which forwards the ports itself" \
+			run --network slirp4netns:port_handler=slirp4netns "$option" -p 80/udp true
+	done
+	for option in --udp-timeout=5 --udp-timeout-stream=5 --udp-sessions=5; do
+		refused "${option%=*} has no effect where no -p publishes a UDP port" run "$option" -p 80 true
+	done
+	# the environment is for whatever it has an effect on
+	PORTSHUNT_LIMIT=connections=1 PORTSHUNT_DATAPATH=splice "$PORTSHUNT" run --tmpdir "$tmpdir" \
+		--network slirp4netns:port_handler=slirp4netns true
 }
 
 @test "values that are none" {

@@ -81,7 +81,7 @@ process_of() {
 	fi
 	for child in $(cat "/proc/$portshunt_pid/task/$portshunt_pid/children"); do
 		case $(tr '\0' ' ' <"/proc/$child/cmdline") in
-		"portshunt @$1 "* | *"/$1 "*)
+		"portshunt @$1 "* | "rootlessport @$1 "* | *"/$1 "*)
 			pid=$child
 			return
 			;;

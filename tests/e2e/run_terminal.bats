@@ -143,6 +143,80 @@ on_terminal() {
 	[ "$status" = 0 ]
 }
 
+# dash gives the terminal back to the group that it found, and says so where it cannot
+leaves_dash() {
+	on_terminal "$@" <<-'END'
+		expect [#$] $
+		type PS1="I> "\n
+		expect \nI>
+		type exit 7\n
+	END
+	[ "$status" = 7 ]
+	[[ $output != *"process group"* ]]
+	on_terminal "$@" <<-'END'
+		expect [#$] $
+		type PS1="I> "; (exit 7)\n
+		expect \nI>
+		type \004
+	END
+	[ "$status" = 7 ]
+	[[ $output != *"process group"* ]]
+}
+
+@test "leaving dash, by exit 7 and by ^D: its status, in silence" {
+	leaves_dash $run dash
+	leaves_dash $run env dash
+}
+
+@test "leaving dash, as an ordinary user" {
+	[ "$(id -u)" = 0 ] || skip "the test above is as one"
+	setpriv --reuid 65534 --regid 65534 --clear-groups $run true || skip "user namespaces are forbidden"
+	leaves_dash setpriv --reuid 65534 --regid 65534 --clear-groups $run dash
+}
+
+@test "after dash the caller has the terminal again" {
+	on_terminal sh -c "$run dash; echo ended \$?; read line && echo read \$line" <<-'END'
+		expect [#$] $
+		type exit 7\n
+		expect ended 7
+		type hello\n
+		expect read hello
+	END
+	[ "$status" = 0 ]
+}
+
+@test "^C ends a script that runs us, too, as it does with any command" {
+	on_terminal dash -c "$run sh -c 'echo go; exec sleep 60'; echo the script goes on" <<-'END'
+		expect go
+		type \003
+	END
+	[ "$status" = 130 ]
+	[[ $output != *"goes on"* ]]
+}
+
+@test "^Z, bg, and fg of a COMMAND that does not know of it" {
+	on_terminal bash --norc -i <<-END
+		type PS1="P> "\n
+		expect \nP>
+		type $run sh -c 'echo g""o; exec sed -u s/^/read:/'\n
+		expect \ngo
+		type \032
+		expect Stopped .*portshunt
+		expect P>
+		type bg; wait\n
+		expect Stopped .*portshunt
+		expect P>
+		type fg\n
+		expect exec sed
+		type hello\n
+		expect read:hello
+		type \004
+		expect P>
+		type exit \$?\n
+	END
+	[ "$status" = 0 ]
+}
+
 @test "a hang-up of the terminal ends it all" {
 	perl "$BATS_TEST_DIRNAME/../tools/pty.pl" $run sh -c "echo go; exec sleep 60" \
 		>/dev/null 3>&- <<<"expect go" &

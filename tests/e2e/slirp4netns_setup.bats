@@ -237,3 +237,11 @@ old_runs() {
 	run -125 "${wrap[@]}" "$PORTSHUNT" run --slirp4netns /bin/false -- true
 	[ -z "$(find /tmp -maxdepth 1 -user pstest -name 'portshunt-*')" ]
 }
+
+@test "without /dev/net/tun: one line that says what to do" {
+	need_root
+	run unshare --mount sh -c 'mount -t tmpfs none /dev/net && exec "$@"' - \
+		"$PORTSHUNT" run --tmpdir "$tmpdir" true
+	[ "$status" = 125 ]
+	[ "$output" = "portshunt: slirp4netns needs /dev/net/tun (as root: modprobe tun; chmod 666 /dev/net/tun; or use --network none): no such file or directory" ]
+}

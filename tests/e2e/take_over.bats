@@ -72,7 +72,7 @@ five_times() {
 	[ "$(rules)" = "$(sed "s/ 80 / 81 /;2,\$s/ 81 / 80 /" <<<"$before")
 6 0.0.0.0:$((first + 2)) 80 tcp 0 open" ] || { echo "$before"; rules; false; }
 	said "took over 4 rules, 1003 listeners"
-	said "2 of the rules are not of this command line"
+	said "kept 2 rules that no -p names: $((first + 3))-$((first + 1002)):1003-2002/tcp and others; portshunt remove removes them"
 	said "80/tcp -> 0.0.0.0:$chosen"
 	diag "$(grep "took over" "$dir/portshunt.err")"
 	ended "$old"

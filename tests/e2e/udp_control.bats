@@ -74,3 +74,33 @@ added() {
 	grep -q '"accepted":3' "$dir/stats" || { cat "$dir/stats"; false; }
 	[ "$(grep -o '_relayed":24\b' "$dir/stats" | wc -l)" -ge 2 ] || { cat "$dir/stats"; false; }
 }
+
+@test "a UDP rule has no datapath and no limits of TCP; stats says that sessions are not listed" {
+	start --datapath splice -p 7000/udp -p 7001/tcp,udp -p 7002 --rule-limit udp-sessions=9,idle-timeout=5
+	published 7000 udp
+	echo_start
+	clients_start 2
+	asked clients "ping 2000" "answered 2, silent 0, refused 0"
+	control list --json | tr '{' '\n' >"$dir/list"
+	grep -A 1 '"spec":"[0-9]*:7000/udp"' "$dir/list" >"$dir/udp"
+	grep -q '"udp_sessions":9}' "$dir/udp"
+	! grep -E 'datapath|half_open|idle_timeout' "$dir/udp" || false
+	grep -A 1 ':7001/tcp,udp"' "$dir/list" | grep -q '"half_open":1024,"udp_sessions":9,"idle_timeout":5'
+	grep -A 1 ':7002/tcp"' "$dir/list" | grep -q '"half_open":1024,"idle_timeout":5'
+	[ "$(control list | awk '$3 == 7000 { print $4, $5, $6, $7, $8 }')" = "udp 2 - open udp-sessions=9" ]
+	[ "$(control list | awk '$3 == 7002 { print $6, $8 }')" = "splice half-open=1024,idle-timeout=5" ]
+	[[ $(control stats --connections) == *"UDP sessions are counted above, and not listed" ]]
+	[[ $(control stats --connections --id 3) != *"UDP sessions"* ]]
+	[[ $(control stats) != *"UDP sessions"* ]]
+	control stats | awk '/:7000\/udp/ { exit !($NF == "0" && $3 == "-") }'
+}
+
+@test "stats says which limit was reached" {
+	start -p 7000/udp --rule-limit udp-sessions=2
+	published 7000 udp
+	echo_start
+	peer_start many client udp-hold --connections 5 127.0.0.1 "$port"
+	peer_read many
+	peer_ask many "ping 2000"
+	[[ $(control stats | awk '/:7000\/udp/ { print $NF }') =~ ^udp-sessions=[1-9] ]]
+}

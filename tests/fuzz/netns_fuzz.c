@@ -32,6 +32,8 @@ static void check_request(const struct netns_request *r, size_t len, size_t n_fd
 	CHECK(n_fds <= (r->type == NETNS_ENTER));
 	if (r->type == NETNS_SETUP)
 		check_addr(&r->nameserver);
+	if (r->type == NETNS_RUN)
+		CHECK(r->run.terminal == 0 || r->run.terminal == 1);
 	if (r->type == NETNS_SIGNAL)
 		CHECK(r->signal.number > 0 && r->signal.number < NSIG);
 }
@@ -45,7 +47,7 @@ static void check_reply(const struct netns_reply *r, size_t len)
 		return;
 	CHECK(len == sizeof(*r) && r->error <= 0 && errno_text(r->error));
 	CHECK(strlen(r->text) < sizeof(r->text));
-	CHECK(r->status >= 0 && r->status <= 255);
+	CHECK(r->status > -NSIG && r->status <= 255);
 	check_addr(&r->address);
 }
 

@@ -22,12 +22,20 @@
 /* So many connections are shown when no number is given. */
 #define CONNECTIONS 100
 
+/* A rule to be removed: its id, its host port, or, where @key is NULL, the spec in `words`. */
+struct target {
+	const char *key;
+	uint64_t number;
+};
+
 struct asked {
 	const char *socket;
 	const char *podman; /* reload: another kind of socket */
 	bool json, drain, help;
 	struct json *arguments;
 	struct limits limits; /* add */
+	struct target *targets; /* remove: owned */
+	size_t n_targets;
 	char **words; /* that are no options */
 	size_t n_words;
 };
@@ -75,8 +83,7 @@ static const char usage_common[] =
 	"      --json           print the reply as it is, one JSON object\n"
 	"  -h, --help\n";
 
-static int add_number(struct asked *a, const char *key, const char *option, const char *text,
-		      struct error *err)
+static int read_number(const char *option, const char *text, uint64_t *ret, struct error *err)
 {
 	char *end;
 	long n;
@@ -85,8 +92,33 @@ static int add_number(struct asked *a, const char *key, const char *option, cons
 	n = strtol(text, &end, 10);
 	if (errno || *end || end == text || n < 0)
 		return error_set(err, -EINVAL, "%s \"%s\" is not a number", option, text);
-	json_add_uint(a->arguments, key, (uint64_t)n);
+	*ret = (uint64_t)n;
 	return 0;
+}
+
+static int add_number(struct asked *a, const char *key, const char *option, const char *text,
+		      struct error *err)
+{
+	uint64_t n;
+	int r = read_number(option, text, &n, err);
+
+	if (r >= 0)
+		json_add_uint(a->arguments, key, n);
+	return r;
+}
+
+/* --id or --host-port: of several each is one rule to be removed. */
+static int add_target(struct asked *a, const char *key, const char *option, const char *text,
+		      struct error *err)
+{
+	struct target *targets;
+
+	targets = realloc(a->targets, (a->n_targets + 1) * sizeof(*targets));
+	if (!targets)
+		return error_errno(err, -ENOMEM, "%s %s", option, text);
+	a->targets = targets;
+	targets[a->n_targets].key = key;
+	return read_number(option, text, &targets[a->n_targets++].number, err);
 }
 
 static struct json *list_of_words(const struct asked *a)
@@ -110,18 +142,30 @@ static int fill_add(struct asked *a, struct error *err)
 
 static int fill_remove(struct asked *a, struct error *err)
 {
-	bool named = json_has(a->arguments, "id") || json_has(a->arguments, "host_port");
-
-	if (a->n_words + named != 1)
-		return error_set(err, -EINVAL, "remove what? give one of SPEC, --id and --host-port");
-	if (a->n_words)
-		json_add_string(a->arguments, "spec", a->words[0]);
+	if (!a->n_words && !a->n_targets)
+		return error_set(err, -EINVAL, "remove what? give SPEC, --id N or --host-port N");
+	if (json_has(a->arguments, "timeout") && !json_has(a->arguments, "drain"))
+		return error_set(err, -EINVAL, "--timeout goes with --drain: without that, "
+				 "connections are closed at once");
 	return 0;
 }
 
 static int fill_none(struct asked *a, struct error *err)
 {
-	return a->n_words ? error_set(err, -EINVAL, "what is \"%s\"?", a->words[0]) : 0;
+	if (!a->n_words)
+		return 0;
+	return error_set(err, -EINVAL, "what is \"%s\"? This command takes options only, and the "
+			 "socket goes with --control", a->words[0]);
+}
+
+static int fill_stats(struct asked *a, struct error *err)
+{
+	if (a->n_targets > 1)
+		return error_set(err, -EINVAL, "--id is given %zu times: stats shows all rules, or "
+				 "one", a->n_targets);
+	if (a->n_targets)
+		json_add_uint(a->arguments, "id", a->targets[0].number);
+	return fill_none(a, err);
 }
 
 static int fill_reload(struct asked *a, struct error *err)
@@ -143,11 +187,12 @@ static const struct command commands[] = {
 	  "      --freebind       the addresses may come later\n",
 	  fill_add, table_added },
 	{ "remove", "ipdt",
-	  "Usage: portshunt remove --control PATH [--drain] (SPEC | --id N | --host-port N)\n"
-	  "Publish a rule's ports no longer, and close its connections.\n\n"
-	  "      --id N           the rule's number, as list has it\n"
+	  "Usage: portshunt remove --control PATH [--json] [--drain] RULE...\n"
+	  "Publish the ports of these rules no longer, and close their connections.\n"
+	  "A RULE is its SPEC, --id N or --host-port N.\n\n"
+	  "      --id N           a rule's number, as list has it\n"
 	  "      --host-port N    the rule with this port of the host\n"
-	  "      --drain          its connections go on\n"
+	  "      --drain          their connections go on\n"
 	  "      --timeout N      but for N seconds at most\n",
 	  fill_remove, table_removed },
 	{ "list", "", "Usage: portshunt list --control PATH [--json]\n"
@@ -157,7 +202,7 @@ static const struct command commands[] = {
 	  "Tell what the rules have done.\n\n"
 	  "      --id N           this rule only\n"
 	  "      --connections[=N]  and which connections are open, 100 at most or N\n",
-	  fill_none, table_stats },
+	  fill_stats, table_stats },
 	{ "reload", "o", "Usage: portshunt reload --control PATH [--json] ADDRESS...\n"
 	  "  or:  portshunt reload --podman TMPDIR/rp/ID ADDRESS\n"
 	  "The container has another address now, one a family: as --child-ip.\n\n"
@@ -190,9 +235,9 @@ static int set_option(struct asked *a, int option, struct error *err)
 		a->help = true;
 		return 0;
 	case OPT_ID:
-		return add_number(a, "id", "--id", optarg, err);
+		return add_target(a, "id", "--id", optarg, err);
 	case OPT_HOST_PORT:
-		return add_number(a, "host_port", "--host-port", optarg, err);
+		return add_target(a, "host_port", "--host-port", optarg, err);
 	case OPT_DRAIN:
 		json_add(a->arguments, "drain", json_new_boolean(true));
 		return 0;
@@ -255,7 +300,19 @@ static int parse(const struct command *c, int argc, char **argv, struct asked *a
 	return r;
 }
 
-static int ask(const struct command *c, struct asked *a, struct error *err)
+static struct json *copy(const struct json *arguments)
+{
+	_cleanup_free_ char *text = json_text(arguments);
+	struct json *ret = NULL;
+
+	if (text)
+		json_parse(text, strlen(text), &ret, NULL);
+	return ret;
+}
+
+/* @arguments is taken over. */
+static int ask(const struct command *c, const struct asked *a, struct json *arguments,
+	       struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	struct json *request = json_new_object(), *reply = NULL;
@@ -263,8 +320,7 @@ static int ask(const struct command *c, struct asked *a, struct error *err)
 	int r;
 
 	json_add_string(request, "execute", c->name);
-	json_add(request, "arguments", a->arguments);
-	a->arguments = NULL;
+	json_add(request, "arguments", arguments);
 	r = control_ask(a->socket, request, &text, &reply, &value, err);
 	if (a->json && text) {
 		make_printable(text);
@@ -277,6 +333,37 @@ static int ask(const struct command *c, struct asked *a, struct error *err)
 	if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
 		r = error_errno(err, -errno, "cannot write to stdout");
 	return r;
+}
+
+static bool is_number(const char *text)
+{
+	return text[strspn(text, "0123456789")] == '\0';
+}
+
+/* As rm(1) does: each of them, and an error for each that cannot be. */
+static int remove_each(const struct command *c, struct asked *a, struct error *err)
+{
+	int worst = 0, r;
+
+	/* each error is logged here */
+	for (size_t i = 0; i < a->n_targets + a->n_words; i++) {
+		const char *spec = i < a->n_targets ? NULL : a->words[i - a->n_targets];
+		struct json *arguments = copy(a->arguments);
+
+		if (spec)
+			json_add_string(arguments, "spec", spec);
+		else
+			json_add_uint(arguments, a->targets[i].key, a->targets[i].number);
+		r = ask(c, a, arguments, err);
+		if (r == -EREMOTEIO && spec && is_number(spec) && strstr(err->text, "no rule is"))
+			error_set(err, r, "no rule is %s/tcp; the rule number %s is --id %s", spec,
+				  spec, spec);
+		if (r < 0)
+			log_error("%s", err->text);
+		worst = r < 0 ? r : worst;
+	}
+	*err->text = '\0';
+	return worst;
 }
 
 int cmd_control(int argc, char **argv)
@@ -293,10 +380,13 @@ int cmd_control(int argc, char **argv)
 		control_wait_start(&wait, PODMAN_RELOAD_SECONDS);
 		r = podman_reload(asked.podman, asked.words[0], &wait, &err);
 	} else if (r >= 0) {
-		r = ask(c, &asked, &err);
+		r = asked.n_targets + asked.n_words && c->fill == fill_remove ?
+			    remove_each(c, &asked, &err) :
+			    ask(c, &asked, TAKE_PTR(asked.arguments), &err);
 	}
 	json_free(asked.arguments);
-	if (r < 0)
+	free(asked.targets);
+	if (r < 0 && *err.text)
 		log_error("%s", err.text);
 	return r < 0 ? EXIT_TROUBLE : 0;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "cmd/effect.h"
 #include "cmd/usage.h"
 #include "control/request.h"
 
@@ -333,13 +334,14 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 		  struct error *err)
 {
 	bool attach = strcmp(argv[0], "attach") == 0;
-	int option, r;
+	uint64_t given = 0; /* of long_options, a bit for each */
+	int option, i = 0, r;
 
 	r = options_read_environment(c, err);
 	opterr = 0;
 	optind = 1;
 	while (r >= 0 &&
-	       (option = getopt_long(argc, argv, "+:p:h", long_options, NULL)) != -1) {
+	       (option = getopt_long(argc, argv, "+:p:h", long_options, &i)) != -1) {
 		if (option == 'h') {
 			usage_print(attach);
 			return 1;
@@ -362,6 +364,8 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 			return error_set(err, -EINVAL,
 					 "attach runs no command: --control-from-command is an "
 					 "option of portshunt run");
+		if (option != 'p')
+			given |= UINT64_C(1) << i;
 		r = set_option(c, option, optarg, err);
 	}
 	*ret_rest = optind;
@@ -370,5 +374,8 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 	if (r >= 0 && c->wants_spec)
 		return error_set(err, -EINVAL, "no -p follows --rule-datapath %s, which is of those "
 				 "that follow it", datapath_name(c->rule_datapath));
+	for (i = 0; r >= 0 && long_options[i].name; i++)
+		if (given >> i & 1)
+			r = effect_check(long_options[i].name, c, err);
 	return r < 0 ? r : 0;
 }

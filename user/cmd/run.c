@@ -21,9 +21,6 @@ int cmd_run(int argc, char **argv)
 	if (r >= 0 && rest == argc)
 		r = error_set(&err, -1, "no command to run: portshunt run [OPTIONS] "
 			      "[-p SPEC]... COMMAND [ARG...]");
-	if (r >= 0 && config.control_from_command && !config.control)
-		r = error_set(&err, -1, "--control-from-command: there is no control socket; give "
-			      "--control PATH as well");
 	if (r < 0) {
 		log_error("%s", err.text);
 		return EXIT_PORTSHUNT;

@@ -10,6 +10,7 @@
 #include "rule/limits.h"
 
 #define CELL LIMITS_FORMAT_MAX
+#define WARNING_MAX 512
 
 /* A column: the member of a row that it shows, or what is put together from several. */
 struct column {
@@ -65,29 +66,30 @@ static void format_container(const struct json *row, char text[CELL])
 	format_range(row, "container_port", "", text);
 }
 
-/* Those that can be reached: of a rule for UDP alone, half-open cannot. */
 static void format_limits(const struct json *row, char text[CELL])
 {
 	const struct json *list = json_get(row, "limits");
-	const char *protocols = json_string(json_get(row, "protocol"));
 	struct limits limits = { 0 };
 
-	for (int i = 0; i < LIMITS; i++)
-		if (!protocols || strstr(protocols, i == LIMIT_UDP_SESSIONS ? "udp" : "tcp"))
-			limits.of[i] = (uint32_t)number_of(list, limit_keys[i]);
+	for (int n = 0; n < LIMITS; n++)
+		limits.of[n] = (uint32_t)number_of(list, limit_keys[n]);
 	if (!*limits_format(&limits, text))
 		memcpy(text, "-", sizeof("-"));
 }
 
-/* So often did newcomers meet any of them. */
+/* How often newcomers met each of them, as "connections=3". */
 static void format_reached(const struct json *row, char text[CELL])
 {
 	const struct json *list = json_get(row, "reached");
-	uint64_t n = 0;
+	struct limits reached = { 0 };
+	uint64_t n;
 
-	for (int i = 0; i < LIMITS; i++)
-		n += number_of(list, limit_keys[i]);
-	snprintf(text, CELL, "%" PRIu64, n);
+	for (int i = 0; i < LIMITS; i++) {
+		n = number_of(list, limit_keys[i]);
+		reached.of[i] = n < LIMIT_OFF ? (uint32_t)n : LIMIT_OFF - 1;
+	}
+	if (!*limits_format(&reached, text))
+		memcpy(text, "0", sizeof("0"));
 }
 
 static void format_cell(const struct column *c, const struct json *row, char text[CELL])
@@ -140,6 +142,36 @@ static void print_table(const struct column *columns, const struct json *rows)
 		print_row(columns, json_at(rows, j), widths);
 }
 
+/* Strings of the member @key, as "a, b". */
+static void print_list(const struct json *value, const char *key)
+{
+	const struct json *list = json_get(value, key);
+	char text[CELL];
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *one = json_string(json_at(list, i));
+
+		snprintf(text, sizeof(text), "%s", one ? one : "");
+		make_printable(text);
+		printf("%s%s", i ? ", " : "", text);
+	}
+	printf("\n");
+}
+
+static void print_warnings(const struct json *value)
+{
+	const struct json *list = json_get(value, "warnings");
+	char text[WARNING_MAX];
+
+	for (size_t i = 0; i < json_len(list); i++) {
+		const char *one = json_string(json_at(list, i));
+
+		snprintf(text, sizeof(text), "%s", one ? one : "");
+		make_printable(text);
+		printf("warning: %s\n", text);
+	}
+}
+
 void table_added(const struct json *value)
 {
 	const struct json *rules = json_get(value, "rules");
@@ -156,14 +188,19 @@ void table_added(const struct json *value)
 
 void table_removed(const struct json *value)
 {
-	printf("rule %" PRIu64 " is removed, %" PRIu64 " connections were open\n",
-	       number_of(value, "id"), number_of(value, "connections"));
+	uint64_t n = number_of(value, "connections");
+
+	printf("rule %" PRIu64 " is removed, %" PRIu64 " connection%s open\n",
+	       number_of(value, "id"), n, n == 1 ? " was" : "s were");
 }
 
 void table_reloaded(const struct json *value)
 {
-	printf("%" PRIu64 " connections to other addresses were closed\n",
-	       number_of(value, "closed"));
+	uint64_t n = number_of(value, "closed");
+
+	printf("%" PRIu64 " connection%s to other addresses %s closed\n", n, n == 1 ? "" : "s",
+	       n == 1 ? "was" : "were");
+	print_warnings(value);
 }
 
 void table_list(const struct json *value)
@@ -181,6 +218,11 @@ void table_list(const struct json *value)
 	};
 
 	print_table(columns, json_get(value, "rules"));
+	if (json_len(json_get(value, "child_ips"))) {
+		printf("\nthe container's address: ");
+		print_list(value, "child_ips");
+	}
+	print_warnings(value);
 }
 
 /* clang-format off */
@@ -193,6 +235,18 @@ void table_list(const struct json *value)
 	{ "CAPTURED", "captured", NULL }, { "FALLBACK", "fallback", NULL },    \
 	{ "RELEASED", "released", NULL }
 /* clang-format on */
+
+static bool has_udp(const struct json *rules)
+{
+	bool udp = false;
+
+	for (size_t i = 0; i < json_len(rules); i++) {
+		const char *protocol = json_string(json_get(json_at(rules, i), "protocol"));
+
+		udp |= protocol && strstr(protocol, "udp");
+	}
+	return udp;
+}
 
 void table_stats(const struct json *value)
 {
@@ -223,4 +277,6 @@ void table_stats(const struct json *value)
 		return;
 	printf("\n");
 	print_table(connections, json_get(value, "connections"));
+	if (has_udp(json_get(value, "rules")))
+		printf("UDP sessions are counted above, and not listed\n");
 }

@@ -85,6 +85,7 @@ const char *probe_result_name(enum probe_result result)
 {
 	static const char *const names[] = {
 		[PROBE_OK] = "ok",
+		[PROBE_DEGRADED] = "degraded",
 		[PROBE_DIFFERS] = "differs",
 		[PROBE_FAILED] = "failed",
 		[PROBE_IMPOSSIBLE] = "not possible",

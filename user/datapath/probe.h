@@ -11,6 +11,7 @@
 
 enum probe_result {
 	PROBE_OK,
+	PROBE_DEGRADED,	  /* works, more slowly */
 	PROBE_DIFFERS,	  /* works, and an application can tell */
 	PROBE_FAILED,	  /* does not work */
 	PROBE_IMPOSSIBLE, /* cannot be tried: privileges, kernel, build */

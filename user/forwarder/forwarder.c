@@ -269,6 +269,7 @@ static uint32_t set_target(struct forwarder *f, struct addr *target, const struc
 	if (addr_equal(target, to))
 		return 0;
 	*target = *to;
+	reach_worked(f, to->family);
 	if (!family)
 		return 0;
 	connector_forget(&f->connector, family, false);

@@ -18,6 +18,7 @@
 #include "forwarder/gate.h"
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
+#include "forwarder/reach.h"
 #include "forwarder/rules.h"
 #include "forwarder/udp.h"
 
@@ -41,6 +42,7 @@ struct forwarder {
 	bool leaving; /* it ends with its last connection */
 	struct udp udp;
 	struct log_limit exhausted_limit, refuses_limit;
+	struct reach reach;
 };
 
 /*

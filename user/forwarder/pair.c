@@ -224,6 +224,7 @@ static void on_connected(struct loop_source *source, uint32_t events)
 		getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error) {
 		log_debug("connect: %s", errno_text(error));
+		reach_failed(pair->forwarder, pair->family, error);
 		pair->rule->counts.refused++;
 		pair_abort(pair);
 		return;
@@ -231,6 +232,7 @@ static void on_connected(struct loop_source *source, uint32_t events)
 	if (!(events & EPOLLOUT))
 		return;
 	pair->state = PAIR_OPEN;
+	reach_worked(pair->forwarder, pair->family);
 	rule_pair_open(pair->rule);
 	source->fn = on_container;
 	on_container(source, events);
@@ -287,6 +289,7 @@ void pair_start(struct pair *pair, struct rule *rule, int client_fd, int contain
 	r = pair_connect(pair, &to, len);
 	if (r < 0) {
 		forwarder_refuses(forwarder, r);
+		reach_failed(forwarder, pair->family, r);
 		rule->counts.refused++;
 		pair_abort(pair);
 	}

@@ -134,8 +134,11 @@ static void on_reply(struct loop_source *source, uint32_t events)
 	n = udp_batch_recv(b, source->fd, max);
 	if (n == -ECONNREFUSED)
 		refused(f, s);
-	if (n <= 0)
+	if (n <= 0) {
+		reach_failed(f, s->family, n);
 		return;
+	}
+	reach_worked(f, s->family);
 	for (int i = 0; i < n; i++) {
 		b->messages[i].next = i < n - 1 ? i + 1 : -1;
 		bytes += b->messages[i].len;
@@ -158,6 +161,8 @@ void udp_session_send(struct forwarder *f, struct udp_session *s)
 	r = udp_batch_send(&f->udp.batch, s->source.fd, &to, first, &s->largest_up);
 	if (r == -ECONNREFUSED)
 		refused(f, s);
+	if (r < 0)
+		reach_failed(f, s->family, r);
 	touch(&f->udp, s, s->state);
 }
 
@@ -266,7 +271,7 @@ struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
 	target = forwarder_target(f, IN6_IS_ADDR_V4MAPPED(&key->client) ? AF_INET : AF_INET6);
 	fd = open_socket(f, target);
 	if (fd < 0) {
-		if (log_allowed(&f->udp.starved_limit))
+		if (!reach_failed(f, target->family, fd) && log_allowed(&f->udp.starved_limit))
 			log_warn("udp: no socket for a new client: %s", errno_text(fd));
 		return NULL;
 	}

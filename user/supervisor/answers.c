@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/timer.h"
+#include "supervisor/container.h"
 #include "supervisor/supervisor.h"
 
 struct json *answer_rule(uint32_t id, const struct port_spec *bound)
@@ -59,13 +60,20 @@ static void add_counts(struct json *to, const struct forwarder_counts *c)
 	json_add_uint(to, "released", c->released);
 }
 
+/* Of a rule for one protocol, the limits of the other cannot be reached. */
+static bool has_limit(unsigned int protos, int limit)
+{
+	return protos & (limit == LIMIT_UDP_SESSIONS ? PROTO_UDP : PROTO_TCP);
+}
+
 /* Those that are off are left out, whatever was counted. */
-static void add_limits(struct json *to, const struct forwarder_limits *l, bool reached)
+static void add_limits(struct json *to, const struct forwarder_limits *l, unsigned int protos,
+		       bool reached)
 {
 	struct json *limits = json_new_object(), *counts = reached ? json_new_object() : NULL;
 
 	for (int i = 0; i < LIMITS; i++) {
-		if (l->limits.of[i] == LIMIT_OFF)
+		if (l->limits.of[i] == LIMIT_OFF || !has_limit(protos, i))
 			continue;
 		json_add_uint(limits, limit_keys[i], l->limits.of[i]);
 		if (counts)
@@ -112,10 +120,12 @@ static void collect_rule(struct collected *c, const struct forwarder_rule *rule)
 	one = answer_rule(rule->id, &rule->spec);
 	json_add_string(one, "state", rule->is_removed ? "draining" : "open");
 	json_add_uint(one, "connections", rule->connections);
-	json_add_string(one, "datapath", datapath_name(rule->datapath));
+	/* datagrams have one way, whatever the datapath is */
+	if (rule->spec.protos & PROTO_TCP)
+		json_add_string(one, "datapath", datapath_name(rule->datapath));
 	if (c->counts)
 		add_counts(one, &rule->counts);
-	add_limits(one, &rule->limits, c->counts);
+	add_limits(one, &rule->limits, rule->spec.protos, c->counts);
 	json_append(c->rules, one);
 }
 
@@ -171,6 +181,7 @@ int answer_list(struct supervisor *s, struct json **ret, struct error *err)
 	*ret = json_new_object();
 	json_add(*ret, "rules", c.rules);
 	json_add(*ret, "child_ips", answer_child_ips(&c.target4, &c.target6));
+	json_add(*ret, "warnings", container_warnings(s, &c.target4, &c.target6));
 	return 0;
 }
 
@@ -234,7 +245,7 @@ int answer_stats(struct supervisor *s, const struct control_request *request,
 	total = json_new_object();
 	json_add_uint(total, "connections", c.connections);
 	add_counts(total, &c.total);
-	add_limits(total, &c.limits, true);
+	add_limits(total, &c.limits, PROTO_TCP | PROTO_UDP, true);
 	connections = request->connections ? json_new_array() : NULL;
 	*ret = json_new_object();
 	json_add_string(*ret, "datapath", c.datapath);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +91,7 @@ int command_init(struct command *c, struct loop *loop, char **argv,
 
 	c->argv = argv;
 	c->ended = ended;
+	c->group_signals.fd = -1;
 	getrlimit(RLIMIT_NOFILE, &c->nofile);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
@@ -96,6 +99,39 @@ int command_init(struct command *c, struct loop *loop, char **argv,
 	if (fd < 0)
 		return -errno;
 	return loop_add(loop, &c->sigchld, fd, EPOLLIN, on_sigchld);
+}
+
+static void on_group_signal(struct loop_source *source, uint32_t events)
+{
+	struct command *c =
+		(void *)((char *)source - offsetof(struct command, group_signals));
+	struct signalfd_siginfo info;
+
+	while (read(source->fd, &info, sizeof(info)) == sizeof(info))
+		c->typed(c, (int)info.ssi_signo);
+}
+
+int command_own_group(struct command *c, struct loop *loop)
+{
+	static const int typed[] = { SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU };
+	sigset_t set;
+	int fd, r;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(typed) / sizeof(*typed); i++)
+		sigaddset(&set, typed[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	r = loop_add(loop, &c->group_signals, fd, EPOLLIN, on_group_signal);
+	if (r < 0 || setpgid(0, 0) < 0) {
+		close(fd);
+		c->group_signals.fd = -1;
+		return r < 0 ? r : -errno;
+	}
+	tcsetpgrp(STDIN_FILENO, getpgrp());
+	return 0;
 }
 
 /*
@@ -128,6 +164,18 @@ static int execute(char **argv)
 	return errno;
 }
 
+/* A ^Z that comes now would stop it before it says whether it was executed, and us with it. */
+static void wait_for_report(struct command *c, int report, pid_t pid)
+{
+	struct pollfd fds[] = { { .fd = report, .events = POLLIN },
+				{ .fd = c->group_signals.fd, .events = POLLIN } };
+
+	while (poll(fds, 2, -1) > 0 && !fds[0].revents) {
+		on_group_signal(&c->group_signals, EPOLLIN);
+		kill(pid, SIGCONT);
+	}
+}
+
 int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
 		  int *ret_status, struct error *err)
 {
@@ -150,6 +198,7 @@ int command_start(struct command *c, uint64_t blocked, uint64_t ignored,
 	fd_close(fds[1]);
 	if (pid < 0)
 		return error_errno(err, -errno, "cannot start %s", c->argv[0]);
+	wait_for_report(c, report, pid);
 	if (fd_read_all(report, &error, sizeof(error)) == sizeof(error)) {
 		waitpid(pid, NULL, 0);
 		*ret_status = error == ENOENT || error == ENOTDIR ? 127 : 126;
@@ -170,5 +219,6 @@ void command_signal(struct command *c, int signal, bool group)
 	sigtimedwait(&set, NULL, &no_wait);
 	if (c->pid <= 0 || (group && getpgid(c->pid) == getpgid(0)))
 		return;
-	kill(c->pid, signal);
+	/* what stopped the group stopped all of it */
+	kill(signal == SIGCONT && c->group_signals.fd >= 0 ? 0 : c->pid, signal);
 }

@@ -14,12 +14,14 @@
 #include "base/loop.h"
 
 struct command {
-	struct loop_source sigchld; /* a signalfd */
+	struct loop_source sigchld;	/* a signalfd */
+	struct loop_source group_signals; /* the same; -1: COMMAND has no group of its own */
 	char **argv;
 	pid_t pid;
 	struct rlimit nofile; /* the caller's RLIMIT_NOFILE */
 	/* @status: COMMAND's exit status, 128 + N after signal N */
 	void (*ended)(struct command *c, int status);
+	void (*typed)(struct command *c, int signal); /* see command_own_group() */
 };
 
 /* command_init - call as PID 1, with the limits that COMMAND gets. Returns 0 or -errno. */
@@ -27,10 +29,16 @@ int command_init(struct command *c, struct loop *loop, char **argv,
 		 void (*ended)(struct command *c, int status));
 
 /*
+ * command_own_group - make this process the leader of a group that COMMAND will be in, and that
+ * has the terminal at stdin. From now on c->typed is called for each signal that the terminal,
+ * or one of them, sends to the group. Returns 0 or -errno; then all is as it was.
+ */
+int command_own_group(struct command *c, struct loop *loop);
+
+/*
  * command_start - @blocked and @ignored are sets of signals, bit N-1 for
- * signal N: what COMMAND gets. It stays in the caller's process group and
- * session, so that the terminal's signals and job control reach it as they
- * reach any command.
+ * signal N: what COMMAND gets. It stays in the process group and session of
+ * this process, so that the terminal's signals and job control reach it.
  * Returns 0, or -errno with *ret_status 126 or 127 when it cannot be executed.
  */
 int command_start(struct command *c, uint64_t blocked, uint64_t ignored,

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/terminal.h"
 
 /* After a failure COMMAND may end by itself for so long. */
 #define KILL_AFTER_MS 5000
@@ -94,7 +95,7 @@ static void on_slirp_end(struct loop_source *source, uint32_t events)
 	end_after_command(s, EXIT_PORTSHUNT, KILL_AFTER_MS);
 }
 
-/* COMMAND's end, or that it could not be executed. Returns false at the end. */
+/* COMMAND's end, that it could not be executed, or a signal. Returns false at the end. */
 static bool read_message(struct supervisor *s)
 {
 	struct netns_reply reply;
@@ -108,6 +109,11 @@ static bool read_message(struct supervisor *s)
 	if (len < 0 || netns_reply_check(&reply, (size_t)len) < 0 || !s->command_started) {
 		client_distrust(&s->netns, "netns child", NULL);
 		return false;
+	}
+	if (reply.error == 0 && reply.status < 0) {
+		if (!terminal_typed(s, -reply.status))
+			client_distrust(&s->netns, "netns child", NULL);
+		return !s->netns.is_lost;
 	}
 	error_set(&err, 0, "%s", reply.text);
 	if (reply.error < 0)
@@ -197,6 +203,8 @@ static void on_signal(struct loop_source *source, uint32_t events)
 
 	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGCONT)
+		terminal_continued(s);
 	if (!s->config->command)
 		end_now(s, 0);
 	else if (!s->command_started)
@@ -216,18 +224,18 @@ static void leave_ignored(sigset_t *set, uint64_t ignored)
 static int watch_signals(struct supervisor *s)
 {
 	static const int run[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
-	sigset_t set;
+	sigset_t *set = &s->signal_set;
 	int fd;
 
-	sigemptyset(&set);
+	sigemptyset(set);
 	for (size_t i = 0; i < sizeof(run) / sizeof(*run); i++)
-		sigaddset(&set, run[i]);
+		sigaddset(set, run[i]);
 	if (!s->config->command) {
-		sigdelset(&set, SIGUSR1);
-		sigdelset(&set, SIGUSR2);
-		leave_ignored(&set, s->ignored);
+		sigdelset(set, SIGUSR1);
+		sigdelset(set, SIGUSR2);
+		leave_ignored(set, s->ignored);
 	}
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	return loop_add(&s->loop, &s->signals, fd, EPOLLIN, on_signal);

@@ -208,6 +208,17 @@ void helpers_remove_tmpdir(struct supervisor *s)
 		*s->tmpdir = '\0';
 }
 
+/* What slirp4netns logs then is long, and does not say what to do. */
+static int check_tun(int r, struct error *err)
+{
+	_cleanup_close_ int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return r;
+	return error_errno(err, -errno, "slirp4netns needs /dev/net/tun (as root: modprobe tun; "
+			   "chmod 666 /dev/net/tun; or use --network none)");
+}
+
 int helpers_start_slirp4netns(struct supervisor *s, struct error *err)
 {
 	const struct config *c = s->config;
@@ -238,6 +249,8 @@ int helpers_start_slirp4netns(struct supervisor *s, struct error *err)
 			      c->no_pivot_root, tmpdir, c->id ? c->id : id, &target, err);
 	if (r >= 0)
 		r = supervisor_wait_slirp4netns(s, err);
+	if (r < 0 && r != -ECANCELED)
+		r = check_tun(r, err);
 	if (c->slirp4netns_options.enable_ipv6)
 		netns_call(&s->netns, &restore, -1, &reply, NULL);
 	if (r >= 0 && c->slirp4netns_options.enable_ipv6)

@@ -208,6 +208,11 @@ void netns_name(int fd, char name[NETNS_NAME_MAX])
 
 	*name = '\0';
 	if (fstat(fd, &st) == 0)
-		snprintf(name, NETNS_NAME_MAX, "%llx:%llx", (unsigned long long)st.st_dev,
-			 (unsigned long long)st.st_ino);
+		netns_name_of(&st, name);
+}
+
+void netns_name_of(const struct stat *st, char name[NETNS_NAME_MAX])
+{
+	snprintf(name, NETNS_NAME_MAX, "%llx:%llx", (unsigned long long)st->st_dev,
+		 (unsigned long long)st->st_ino);
 }

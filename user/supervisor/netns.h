@@ -58,8 +58,11 @@ void netns_reuse_ports(void);
 /*
  * netns_name - a text that is the same for two descriptors of one network
  * namespace, from netns_open(); "" for -1.
+ * netns_name_of - the same from the stat(2) of one.
  */
 #define NETNS_NAME_MAX 48
+struct stat;
+void netns_name_of(const struct stat *st, char name[NETNS_NAME_MAX]);
 void netns_name(int fd, char name[NETNS_NAME_MAX]);
 
 /* netns_has_address - is @a an address of this namespace itself? */

@@ -298,12 +298,24 @@ static void on_command_end(struct command *command, int status)
 	loop_stop(&c->loop);
 }
 
+static void on_typed(struct command *command, int signal)
+{
+	struct netns_child *c =
+		(void *)((char *)command - offsetof(struct netns_child, command));
+	struct netns_reply reply = { .status = -signal };
+
+	fd_send(c->control.fd, &reply, sizeof(reply), NULL, 0);
+}
+
 static void run(struct netns_child *c, const struct netns_request *request)
 {
 	struct netns_reply reply = { 0 };
 	struct error err = { "" };
 	int r;
 
+	c->command.typed = on_typed;
+	if (request->run.terminal)
+		command_own_group(&c->command, &c->loop);
 	r = command_start(&c->command, request->run.blocked, request->run.ignored,
 			  &reply.status, &err);
 	if (r < 0)
@@ -311,9 +323,10 @@ static void run(struct netns_child *c, const struct netns_request *request)
 	else /* init must not keep a pipe open that COMMAND has closed */
 		fd_close_all_but((int[]){ STDERR_FILENO, c->control.fd,
 					  c->forwarder.fd, c->loop.epoll_fd,
-					  c->command.sigchld.fd, c->tools.capture_fd,
+					  c->command.sigchld.fd,
+					  c->command.group_signals.fd, c->tools.capture_fd,
 					  c->tools.walk_fd, c->tools.rings_fd, c->walker_pidfd,
-					  log_fd() }, 10);
+					  log_fd() }, 11);
 }
 
 static void on_control(struct loop_source *source, uint32_t events)

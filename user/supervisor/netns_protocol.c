@@ -17,6 +17,8 @@ int netns_request_check(const struct netns_request *request, size_t len, size_t 
 		return -EBADMSG;
 	if (request->type == NETNS_SETUP && !message_is_addr(&request->nameserver))
 		return -EBADMSG;
+	if (request->type == NETNS_RUN && !message_is_bool(&request->run.terminal))
+		return -EBADMSG;
 	if (request->type == NETNS_SIGNAL &&
 	    (request->signal.number < 1 || request->signal.number >= NSIG ||
 	     !message_is_bool(&request->signal.group)))
@@ -28,7 +30,7 @@ int netns_reply_check(const struct netns_reply *reply, size_t len)
 {
 	if (len != sizeof(*reply) || reply->error > 0 || reply->error < -ERRNO_MAX ||
 	    !memchr(reply->text, '\0', sizeof(reply->text)) || !message_is_addr(&reply->address) ||
-	    reply->status < 0 || reply->status > UINT8_MAX)
+	    reply->status <= -NSIG || reply->status > UINT8_MAX)
 		return -EBADMSG;
 	return 0;
 }

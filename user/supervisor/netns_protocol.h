@@ -35,6 +35,7 @@ struct netns_request {
 		struct addr nameserver; /* SETUP; AF_UNSPEC: none */
 		struct {
 			uint64_t blocked, ignored; /* bit N-1: signal N */
+			bool terminal; /* stdin is one, and COMMAND's group gets it */
 		} run;
 		struct {
 			int32_t number;
@@ -48,7 +49,8 @@ struct netns_reply {
 	int32_t error; /* 0 or -errno, with text */
 	char text[ERROR_TEXT_MAX];
 	struct addr address; /* ADDRESS, with its interface in text */
-	int32_t status;	     /* RUN: COMMAND's exit status, shell style */
+	/* RUN: COMMAND's exit status, shell style; -N: its group got signal N */
+	int32_t status;
 	uint64_t cookie;     /* ENTER: fd_netns_cookie() of sockets there; 0: not known */
 };
 

@@ -26,8 +26,13 @@ void process_die_with_parent(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-/* "portshunt @command FD... [-- ARG...]"; the numbers live in @numbers. */
-static char **make_argv(const struct process_spec *spec, char (*numbers)[12])
+#define NAME_MAX_COMM 16 /* prctl(2), PR_GET_NAME */
+
+/*
+ * "NAME @command FD... [-- ARG...]", with the name of this process, portshunt or a drop-in's,
+ * in @name; the numbers live in @numbers.
+ */
+static char **make_argv(const struct process_spec *spec, char *name, char (*numbers)[12])
 {
 	size_t n_args = 0, n = 0;
 	char **argv;
@@ -37,7 +42,8 @@ static char **make_argv(const struct process_spec *spec, char (*numbers)[12])
 	argv = calloc(spec->n_fds + n_args + 4, sizeof(*argv));
 	if (!argv)
 		return NULL;
-	argv[n++] = (char *)"portshunt";
+	prctl(PR_GET_NAME, name);
+	argv[n++] = name;
 	argv[n++] = (char *)spec->command;
 	for (size_t i = 0; i < spec->n_fds; i++) {
 		snprintf(numbers[i], sizeof(*numbers), "%d", spec->fds[i]);
@@ -77,8 +83,8 @@ static void __attribute__((noreturn)) run_child(const struct process_spec *spec,
 int process_spawn(struct process *p, const struct process_spec *spec,
 		  struct error *err)
 {
-	char numbers[8][12];
-	_cleanup_free_ char **argv = make_argv(spec, numbers);
+	char numbers[8][12], name[NAME_MAX_COMM] = "";
+	_cleanup_free_ char **argv = make_argv(spec, name, numbers);
 	int pidfd = -1;
 	struct clone_args args = {
 		.flags = CLONE_PIDFD | spec->namespaces,

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "supervisor/answers.h"
+#include "supervisor/container.h"
 #include "supervisor/publish.h"
 #include "supervisor/supervisor.h"
 
@@ -140,6 +141,8 @@ static int reload(struct supervisor *s, const struct control_request *request,
 	*ret = json_new_object();
 	json_add(*ret, "child_ips", answer_child_ips(&request->child4, &request->child6));
 	json_add_uint(*ret, "closed", reply.connections);
+	json_add(*ret, "warnings", container_warnings(s, &request->child4, &request->child6));
+	container_check(s, &request->child4, &request->child6);
 	return 0;
 }
 

@@ -13,11 +13,13 @@
 #include "isolation/hide.h"
 #include "isolation/identity.h"
 #include "supervisor/command.h"
+#include "supervisor/container.h"
 #include "supervisor/helpers.h"
 #include "supervisor/publish.h"
 #include "supervisor/requests.h"
 #include "supervisor/slirp4netns/addresses.h"
 #include "supervisor/take_over.h"
+#include "supervisor/terminal.h"
 
 /* How long the forwarder may take to deliver what is on its way. */
 #define FORWARDER_GRACE_MS 950
@@ -90,6 +92,9 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	r = find_target(s, &request.start.target4, &request.start.target6, err);
 	if (r < 0)
 		return r;
+	/* of an address that was found there is nothing to say */
+	if (s->config->child4.family || s->config->child6.family)
+		container_check(s, &request.start.target4, &request.start.target6);
 	warn_of_circle(s);
 	/* add, and whoever takes over from here, come by the control socket */
 	request.start.is_final = !s->config->control;
@@ -121,7 +126,8 @@ static int start_command(struct supervisor *s, struct error *err)
 {
 	struct netns_request request = {
 		.type = NETNS_RUN,
-		.run = { .blocked = s->blocked, .ignored = s->ignored },
+		.run = { .blocked = s->blocked, .ignored = s->ignored,
+			 .terminal = terminal_is_ours(s) },
 	};
 
 	if (!s->config->command)
@@ -129,6 +135,8 @@ static int start_command(struct supervisor *s, struct error *err)
 	if (netns_send(&s->netns, &request) < 0)
 		return error_set(err, -ECHILD, "the netns child does not answer");
 	s->command_started = true;
+	if (request.run.terminal)
+		terminal_given(s);
 	inherited_close(&s->inherited);
 	return 0;
 }
@@ -172,6 +180,8 @@ static int start(struct supervisor *s, struct error *err)
 		r = helpers_start(s, err);
 	if (r >= 0)
 		r = supervisor_watch_helpers(s, err);
+	if (r >= 0)
+		container_watch(s);
 	if (r >= 0 && s->config->slirp4netns)
 		r = helpers_start_slirp4netns(s, err);
 	if (r >= 0)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,7 +48,12 @@ struct supervisor {
 	struct loop_source forwarder_end, netns_message, netns_end, slirp_end;
 	struct loop_source target_end; /* attach --pid */
 	struct loop_source slirp_ready;
+	struct loop_source mounts; /* container.h */
+	struct log_limit replaced_limit;
+	bool is_replaced; /* --netns PATH is another namespace now, or none */
+	sigset_t signal_set; /* of signals.fd */
 	bool command_started;
+	bool terminal_given; /* terminal.h */
 	bool failing;	    /* COMMAND was asked to end, the status is set */
 	bool command_ended; /* by itself: what it sent may still be on its way */
 	int status;

@@ -23,7 +23,9 @@ struct taking {
 	struct supervisor *s;
 	struct old_one old;
 	bool *is_adopted; /* of config->specs: a rule of the old one */
-	size_t n_carried; /* rules that no -p names */
+	/* rules that no -p names; the first of them, as a text */
+	size_t n_carried;
+	char carried[SPEC_FORMAT_MAX];
 	size_t n_listeners, n_sessions;
 };
 
@@ -121,8 +123,8 @@ static int adopt_rule(struct taking *t, const struct take_over_rule *rule, struc
 	p.asked.datapath = p.bound.datapath;
 	if (spec)
 		p.bound.container_port = spec->container_port;
-	else
-		t->n_carried++;
+	else if (t->n_carried++ == 0)
+		spec_format(&rule->bound, t->carried, sizeof(t->carried));
 	for (unsigned int proto = PROTO_TCP; proto <= PROTO_UDP; proto <<= 1) {
 		if (!(rule->bound.protos & proto))
 			continue;
@@ -222,9 +224,12 @@ static void tell(const struct taking *t, uint64_t ms, uint64_t waited_ms)
 		 "waited for %llu ms", t->old.state.n, t->old.state.n == 1 ? "" : "s", t->n_listeners,
 		 t->n_listeners == 1 ? "" : "s", t->n_sessions, t->n_sessions == 1 ? "" : "s",
 		 (unsigned long long)(ms + waited_ms), (unsigned long long)waited_ms);
-	if (t->n_carried)
-		log_info("%zu of the rules %s not of this command line", t->n_carried,
-			 t->n_carried == 1 ? "is" : "are");
+	if (t->n_carried == 1)
+		log_info("kept rule %s, which no -p names: portshunt remove removes it",
+			 t->carried);
+	else if (t->n_carried)
+		log_info("kept %zu rules that no -p names: %s and others; portshunt remove removes "
+			 "them", t->n_carried, t->carried);
 }
 
 static int on_event(void *context)
