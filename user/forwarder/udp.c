@@ -57,6 +57,7 @@ static void session_free(struct forwarder *f, struct udp_session *s)
 {
 	udp_table_remove(&f->udp.table, &s->entry);
 	udp_idle_remove(s);
+	udp_family_end(s);
 	s->listener->rule->udp_sessions--;
 	if (s->listener->last == s)
 		s->listener->last = NULL;
@@ -110,6 +111,8 @@ static void on_timer(struct loop_source *source, uint32_t events)
 
 static void refused(struct forwarder *f, struct udp_session *s)
 {
+	if (udp_family_refused(f, s))
+		return;
 	s->listener->rule->counts.refused++;
 	udp_icmp_refused(f, s);
 }
@@ -140,6 +143,7 @@ static void on_reply(struct loop_source *source, uint32_t events)
 	}
 	l->rule->counts.down.relayed += bytes;
 	udp_brake_note_down(s, n, max, bytes);
+	udp_family_answered(s);
 	udp_listener_to(l->family, &s->entry.key, &to);
 	udp_batch_send(b, l->source.fd, &to, 0, &s->largest_down);
 	touch(&f->udp, s, UDP_REPLIED);
@@ -151,6 +155,7 @@ void udp_session_send(struct forwarder *f, struct udp_session *s)
 	int first = s->first, r;
 
 	s->first = s->last = -1;
+	udp_family_keep(f, s, first);
 	r = udp_batch_send(&f->udp.batch, s->source.fd, &connected, first, &s->largest_up);
 	if (r == -ECONNREFUSED)
 		refused(f, s);
@@ -262,8 +267,13 @@ struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
 		return (void *)((char *)entry - offsetof(struct udp_session, entry));
 	if (!make_room_within_limits(f, l->rule))
 		return NULL;
-	target = forwarder_target(f, IN6_IS_ADDR_V4MAPPED(&key->client) ? AF_INET : AF_INET6);
+	target = family_target(f, &l->family_of.note,
+			       IN6_IS_ADDR_V4MAPPED(&key->client) ? AF_INET : AF_INET6);
 	fd = open_socket(f, l, target);
+	if (fd < 0 && fd != -EAGAIN && family_other(f, target->family)) {
+		target = family_other(f, target->family);
+		fd = open_socket(f, l, target);
+	}
 	if (fd < 0) {
 		if (log_allowed(&f->udp.starved_limit))
 			log_warn("udp: no socket for a new client: %s", errno_text(fd));
