@@ -92,6 +92,9 @@ ipv4_only() {
 	[ "$output" = "portshunt: listen tcp [::1]:8080: $why" ]
 	run -125 "${forbidden[@]}" "$PORTSHUNT" attach --netns "$ns" -p "[::]:8080:80/udp"
 	[ "$output" = "portshunt: listen udp [::]:8080: $why" ]
+	# clients would wait for a socket without end
+	run -125 "${forbidden[@]}" "$PORTSHUNT" attach --netns "$ns" -p 127.0.0.1::80 --child-ip ::1
+	[ "${lines[-1]}" = "portshunt: cannot connect to ::1: $why" ]
 }
 
 @test "IPv6 sockets are forbidden: rootlessport and docker-proxy" {

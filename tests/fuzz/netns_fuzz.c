@@ -32,6 +32,10 @@ static void check_request(const struct netns_request *r, size_t len, size_t n_fd
 	CHECK(n_fds <= (r->type == NETNS_ENTER));
 	if (r->type == NETNS_SETUP)
 		check_addr(&r->nameserver);
+	if (r->type == NETNS_OTHER) {
+		check_addr(&r->beside);
+		CHECK(r->beside.family);
+	}
 	if (r->type == NETNS_SIGNAL)
 		CHECK(r->signal.number > 0 && r->signal.number < NSIG);
 }

@@ -262,6 +262,8 @@ static int obey(struct netns_child *c, const struct netns_request *request,
 		return setup(request, err);
 	case NETNS_ADDRESS:
 		return netns_child_address(&reply->address, reply->text, err);
+	case NETNS_OTHER:
+		return netns_other_address(&request->beside, &reply->address, reply->text, err);
 	case NETNS_DAD_OFF:
 		return netns_accept_dad_off(&c->accept_dad, err);
 	case NETNS_DAD_RESTORE:
