@@ -223,7 +223,7 @@ echoed() {
 	peer_start client client udp-hold --connections 3 127.0.0.1 "$port"
 	peer_read client
 	peer_ask client "ping 3000"
-	[ "$line" = "answered 0, silent 0, refused 3" ]
+	[ "$line" = "answered 0, silent 3, refused 3" ] || { echo "nobody: $line"; return 1; }
 	peer_start server server udp-echo --control -6 --netns "$ns" --port 7000
 	six() { peer_ask client "ping 3000" && [ "$line" = "answered 3, silent 0, refused 0" ]; }
 	eventually 10 six
