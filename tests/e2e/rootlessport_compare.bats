@@ -40,6 +40,15 @@ differences() {
 		mount namespace|1: /proc/self/ns/mnt is not a network namespace; $rp
 		# podman 3 is not told that its ports are open when none is
 		podman 3|ready tcp *:@P; $rp; $rp
+		# podman 6: 0.0.0.0 is IPv4 alone, :: is IPv6 alone, and a port may have both
+		no address|ready tcp 0.0.0.0:@P; $rp; $rp
+		::|ready tcp [::]:@P; $rp; $rp
+		busy ::|1: listen tcp [::]:@P1: bind: address already in use; $rp
+		0.0.0.0 and ::|ready tcp 0.0.0.0:@P tcp [::]:@P; $rp; $rp
+		:: and 0.0.0.0|ready tcp 0.0.0.0:@P tcp [::]:@P; $rp; $rp
+		ranges of both|ready tcp 0.0.0.0:@P tcp 0.0.0.0:@P1 tcp 0.0.0.0:@P2 tcp [::]:@P tcp [::]:@P1 tcp [::]:@P2; $rp; $rp
+		both of udp|ready udp 0.0.0.0:@P udp [::]:@P; $rp; $rp
+		tcp6 of none|ready tcp [::]:@P; $rp; $rp
 	END
 }
 
@@ -185,7 +194,8 @@ raw() {
 
 # The cases of ports; what is said of a busy one is the same for everybody.
 ports_open() {
-	local rp="t t/rp" m=mapping p=$port
+	local rp="t t/rp" m=mapping p=$port both="1: listen tcp 0.0.0.0:@P"
+	local busy="bind: address already in use"
 
 	check "none" '' "ready ; $rp; $rp"
 	check "tcp" '' "ready tcp *:@P; $rp; $rp" "$($m $p 80)"
@@ -203,6 +213,14 @@ ports_open() {
 	check "tcp6" '' "ready tcp [::]:@P; $rp; $rp" "$($m $p 80 tcp6 1 ::)"
 	check "both families" '' "ready tcp 127.0.0.1:@P tcp [::1]:@P; $rp; $rp" \
 		"$($m $p 80 tcp 1 127.0.0.1)" "$($m $p 81 tcp 1 ::1)"
+	check "0.0.0.0 and ::" '' "$both: $busy; $rp" "$($m $p 80 tcp 1 0.0.0.0)" "$($m $p 81 tcp 1 ::)"
+	check ":: and 0.0.0.0" '' "$both: $busy; $rp" "$($m $p 80 tcp 1 ::)" "$($m $p 81 tcp 1 0.0.0.0)"
+	check "ranges of both" '' "$both: $busy; $rp" "$($m $p 80 tcp 3 0.0.0.0)" \
+		"$($m $p 80 tcp 3 ::)"
+	check "both of udp" '' "1: listen udp [::]:@P: $busy; $rp" "$($m $p 80 udp 1 0.0.0.0)" \
+		"$($m $p 80 udp 1 ::)"
+	check "tcp6 of none" '' "1: listen tcp6: address 0.0.0.0: no suitable address found; $rp" \
+		"$($m $p 80 tcp6)"
 }
 
 ports_refused() {
@@ -229,6 +247,8 @@ ports_refused() {
 	check "twice" '' "1: conflict with ID 1; $rp" "$($m $p 80)" "$($m $p 81)"
 	check "twice in ranges" '' "1: conflict with ID 3; $rp" "$($m $p 80 tcp 3)" \
 		"$($m $((p + 2)) 90 tcp 2)"
+	check "twice, once of all" '' "1: conflict with ID 1; $rp" "$($m $p 80)" \
+		"$($m $p 81 tcp 1 0.0.0.0)"
 	check "twice in other words" '' "1: listen tcp 0.0.0.0:@P: bind: address already in use; $rp" \
 		"$($m $p 80 tcp 1 127.0.0.1)" "$($m $p 80)"
 	check "the first mistake counts" '' '1: unknown proto: "x"; '"$rp" "$($m $p 80)" \

@@ -113,6 +113,9 @@ static void check_requests(const struct forwarder_request *requests, size_t len,
 		if (r->type == FORWARDER_START) {
 			check_bool(r->start.is_paused);
 			check_bool(r->start.is_final);
+			CHECK(!r->start.first || (r->start.first == AF_INET ?
+				r->start.target4.family == AF_INET :
+				r->start.first == AF_INET6 && r->start.target6.family == AF_INET6));
 		}
 	}
 	CHECK(n < 0 || (n_fds <= shares && shares <= FD_PASS_MAX));

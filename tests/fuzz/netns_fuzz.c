@@ -34,6 +34,10 @@ static void check_request(const struct netns_request *r, size_t len, size_t n_fd
 		check_addr(&r->nameserver);
 	if (r->type == NETNS_RUN)
 		CHECK(r->run.terminal == 0 || r->run.terminal == 1);
+	if (r->type == NETNS_OTHER) {
+		check_addr(&r->beside);
+		CHECK(r->beside.family);
+	}
 	if (r->type == NETNS_SIGNAL)
 		CHECK(r->signal.number > 0 && r->signal.number < NSIG);
 }

@@ -558,6 +558,33 @@ static void the_netns_child_is_not_believed_either(void **state)
 	assert_int_equal(netns_says(&reply, sizeof(reply), &err), -EBADMSG);
 }
 
+static void a_late_reply_is_not_taken_for_the_next(void **state)
+{
+	struct netns_reply late = { .address.family = AF_INET, .text = "late" };
+	struct netns_reply next = { .address.family = AF_INET6, .text = "next" };
+	struct netns_request request = { .type = NETNS_OTHER, .beside.family = AF_INET };
+	struct error err = { "" };
+	struct netns_reply reply;
+	struct client c;
+	int fds[2];
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), errno);
+	client_init(&c);
+	c.fd = fds[0];
+	assert_int_equal(netns_ask(&c, &request, &reply, &err), -ETIMEDOUT);
+	assert_int_equal(netns_ask(&c, &request, &reply, &err), -ETIMEDOUT);
+	assert_false(netns_late(&c));
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(fd_send(fds[1], &late, sizeof(late), NULL, 0), 0);
+	assert_true(netns_late(&c));
+	assert_int_equal(fd_send(fds[1], &next, sizeof(next), NULL, 0), 0);
+	assert_int_equal(netns_ask(&c, &request, &reply, &err), 0);
+	assert_string_equal(reply.text, "next");
+	assert_false(netns_late(&c));
+	client_done(&c, 0);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -570,6 +597,7 @@ int main(void)
 		cmocka_unit_test(removed_rules_do_not_pile_up),
 		cmocka_unit_test(a_text_ends_where_the_message_does),
 		cmocka_unit_test(the_netns_child_is_not_believed_either),
+		cmocka_unit_test(a_late_reply_is_not_taken_for_the_next),
 		cmocka_unit_test(a_signal_ends_the_wait),
 		cmocka_unit_test(a_signal_ends_the_wait_between_pages),
 	};

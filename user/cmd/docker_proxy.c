@@ -150,8 +150,9 @@ static int listen_failed(const struct proxy *p, const char *call, int r, struct 
 	char text[ADDR_TEXT_MAX];
 
 	addr_format(&p->host, text);
-	return error_errno(err, r, "listen %s%c %s%s%s:%d: %s", p->proto, v6 ? '6' : '4',
-			   v6 ? "[" : "", text, v6 ? "]" : "", p->host_port, call);
+	return error_set(err, r, "listen %s%c %s%s%s:%d: %s: %s%s", p->proto, v6 ? '6' : '4',
+			 v6 ? "[" : "", text, v6 ? "]" : "", p->host_port, call, errno_text(r),
+			 listen_hint(p->host.family, r));
 }
 
 static int open_host(const struct proxy *p, struct error *err)
@@ -176,6 +177,19 @@ static int make_socket(bool udp, sa_family_t family)
 		     netns_socket(family, container_is_local, container_is_local);
 }
 
+/* One that cannot be had would be tried again and again, while the clients wait. */
+static int check_container(const struct proxy *p, struct error *err)
+{
+	_cleanup_close_ int fd = make_socket(p->udp, p->container.family);
+	char text[ADDR_TEXT_MAX];
+
+	if (fd >= 0)
+		return 0;
+	return error_set(err, fd, "-container-ip %s: socket: %s%s",
+			 addr_format(&p->container, text), errno_text(fd),
+			 listen_hint(p->container.family, fd));
+}
+
 static int start(const char *argv0, struct proxy *p, int status_fd, struct error *err)
 {
 	struct alone alone = {
@@ -195,6 +209,9 @@ static int start(const char *argv0, struct proxy *p, int status_fd, struct error
 		r = check_rootless(argv0, p, err);
 	if (r >= 0)
 		r = options_read_environment(&options, err);
+	if (r < 0)
+		return r;
+	r = check_container(p, err);
 	if (r < 0)
 		return r;
 	alone.listen_fd = r = open_host(p, err);

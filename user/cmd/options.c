@@ -369,8 +369,8 @@ int options_parse(int argc, char **argv, struct config *c, int *ret_rest,
 		r = set_option(c, option, optarg, err);
 	}
 	*ret_rest = optind;
-	for (size_t i = 0; i < c->n_specs; i++)
-		c->specs[i].freebind = c->freebind;
+	for (size_t n = 0; n < c->n_specs; n++)
+		c->specs[n].freebind = c->freebind;
 	if (r >= 0 && c->wants_spec)
 		return error_set(err, -EINVAL, "no -p follows --rule-datapath %s, which is of those "
 				 "that follow it", datapath_name(c->rule_datapath));

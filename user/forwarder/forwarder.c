@@ -41,7 +41,7 @@ unsigned long forwarder_fds_with(const struct forwarder *f, unsigned long n)
 
 unsigned long forwarder_fds_in_use(const struct forwarder *f)
 {
-	return 2 * f->pairs_open + f->udp.table.n;
+	return 2 * f->pairs_open + f->families.attempts + f->udp.table.n;
 }
 
 unsigned long forwarder_udp_max(const struct forwarder *f)
@@ -52,13 +52,6 @@ unsigned long forwarder_udp_max(const struct forwarder *f)
 	if (others < all / 4)
 		others = all / 4;
 	return others < all ? all - others : 0;
-}
-
-const struct addr *forwarder_target(const struct forwarder *f, sa_family_t family)
-{
-	if (f->target4.family && f->target6.family)
-		return family == AF_INET6 ? &f->target6 : &f->target4;
-	return f->target4.family ? &f->target4 : &f->target6;
 }
 
 static bool has_socket(struct forwarder *f, const struct addr *target)
@@ -150,9 +143,11 @@ static void on_refilled(struct connector *c, sa_family_t family, bool udp, int e
 		error = 0;
 	if (udp)
 		udp_refilled(f, error);
-	else if (error)
-		forwarder_exhausted(f, error, "socket in the container");
 	else
+		families_refilled(f, family, error);
+	if (error && !udp)
+		forwarder_exhausted(f, error, "socket in the container");
+	else if (!udp)
 		resume(f);
 }
 
@@ -270,6 +265,7 @@ static uint32_t set_target(struct forwarder *f, struct addr *target, const struc
 		return 0;
 	*target = *to;
 	reach_worked(f, to->family);
+	families_forget(f, family);
 	if (!family)
 		return 0;
 	connector_forget(&f->connector, family, false);
@@ -284,6 +280,7 @@ static int start(struct forwarder *f, const struct forwarder_request *request,
 {
 	bool again = f->started;
 
+	f->first = request->start.first;
 	reply->connections = set_target(f, &f->target4, &request->start.target4);
 	reply->connections += set_target(f, &f->target6, &request->start.target6);
 	if (again) {
@@ -380,6 +377,8 @@ int forwarder_init(struct forwarder *f, int netns_fd)
 	if (r >= 0)
 		r = rules_init(f);
 	if (r >= 0)
+		r = families_init(f);
+	if (r >= 0)
 		r = udp_init(f);
 	return r < 0 ? r : connector_init(&f->connector, &f->loop, netns_fd);
 }
@@ -395,6 +394,7 @@ void forwarder_done(struct forwarder *f)
 	kernel_relay_done(f);
 	sockmap_close(f->choice.sockmap);
 	rules_done(f);
+	families_done(f);
 	loop_done(&f->loop);
 	splice_done(&f->splice);
 }

@@ -15,6 +15,7 @@
 #include "datapath/splice.h"
 #include "forwarder/capture.h"
 #include "forwarder/connector.h"
+#include "forwarder/family.h"
 #include "forwarder/gate.h"
 #include "forwarder/listener.h"
 #include "forwarder/pair.h"
@@ -32,6 +33,8 @@ struct forwarder {
 	struct capturer capturer;
 	struct kernel_relays relays;
 	struct addr target4, target6; /* in the container; AF_UNSPEC: none */
+	sa_family_t first; /* of these two; AF_UNSPEC: each has its own clients */
+	struct families families;
 	struct listener_list listeners, paused;
 	struct rules rules;
 	struct gates gates;
@@ -64,9 +67,6 @@ int forwarder_obey(struct forwarder *f, const struct forwarder_request *request,
 void forwarder_finish(struct forwarder *f);
 void forwarder_drain(struct forwarder *f);
 void forwarder_done(struct forwarder *f);
-
-/* forwarder_target - where a client of @family goes: to that family, or the one there is. */
-const struct addr *forwarder_target(const struct forwarder *f, sa_family_t family);
 
 /* forwarder_fds_in_use - how many descriptors the clients have now. */
 unsigned long forwarder_fds_in_use(const struct forwarder *f);

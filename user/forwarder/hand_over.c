@@ -105,7 +105,7 @@ int hand_over_adopt(struct forwarder *f, const struct forwarder_session *session
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
 		return -errno;
 	if (addr_from_sockaddr(&ss, &to, &port) < 0 || port != l->container_port ||
-	    !addr_equal(&to, forwarder_target(f, to.family)))
+	    !addr_equal(&to, to.family == AF_INET6 ? &f->target6 : &f->target4))
 		return -EHOSTUNREACH;
 	return udp_adopt(f, l, &key, to.family, session->is_replied, fd);
 }

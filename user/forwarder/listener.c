@@ -122,9 +122,9 @@ static bool accept_one(struct listener *l, bool waits)
 	addr_from_sockaddr(&peer, &from, NULL);
 	if (*f->pacing && !tcp_is_loopback(client))
 		tcp_pace(client, f->pacing);
-	target = forwarder_target(f, from.family);
+	target = family_target(f, &l->note, from.family);
 	container = connector_take(&f->connector, target, false);
-	pair_start(pair, l->rule, client, container, target, l->container_port);
+	pair_start(pair, l, client, container, target);
 	return true;
 }
 

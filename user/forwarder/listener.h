@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/loop.h"
+#include "forwarder/family_note.h"
 
 struct forwarder;
 struct rule;
@@ -21,6 +22,7 @@ struct listener {
 	struct forwarder *forwarder;
 	struct rule *rule;
 	uint16_t container_port;
+	struct family_note note; /* of that port */
 	struct listener_list *held; /* forwarder->paused, or a gate's; NULL: it is accepted on */
 	TAILQ_ENTRY(listener) entry; /* there, or in forwarder->listeners */
 	LIST_ENTRY(listener) of_rule;

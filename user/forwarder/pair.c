@@ -19,6 +19,7 @@ static void pair_free(struct pair *pair)
 	struct forwarder *forwarder = pair->forwarder;
 
 	rule_pair_gone(pair->rule, pair);
+	family_end(pair);
 	capture_end(pair);
 	flow_done(&forwarder->splice, &pair->up);
 	flow_done(&forwarder->splice, &pair->down);
@@ -223,19 +224,26 @@ static void on_connected(struct loop_source *source, uint32_t events)
 	if (events & (EPOLLERR | EPOLLHUP))
 		getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error) {
-		log_debug("connect: %s", errno_text(error));
 		reach_failed(pair->forwarder, pair->family, error);
-		pair->rule->counts.refused++;
-		pair_abort(pair);
+		if (!family_try_other(pair, -error))
+			pair_refused(pair, -error);
 		return;
 	}
 	if (!(events & EPOLLOUT))
 		return;
 	pair->state = PAIR_OPEN;
 	reach_worked(pair->forwarder, pair->family);
+	family_connected(pair);
 	rule_pair_open(pair->rule);
 	source->fn = on_container;
 	on_container(source, events);
+}
+
+static int watch_container(struct pair *pair)
+{
+	pair->container.wants_out = true;
+	return loop_add(&pair->forwarder->loop, &pair->container.source, pair->up.to,
+			LEG_EVENTS | EPOLLOUT, on_connected);
 }
 
 /*
@@ -243,22 +251,44 @@ static void on_connected(struct loop_source *source, uint32_t events)
  * says EINPROGRESS all the same (tests/kernel/connect_at_once.c); the first
  * turn of the loop tells how it went, and what the client has sent by then.
  */
-static int pair_connect(struct pair *pair, const struct sockaddr_storage *to,
-			socklen_t len)
+static int pair_connect(struct pair *pair)
 {
-	struct loop *loop = &pair->forwarder->loop;
-	int r;
+	struct forwarder *f = pair->forwarder;
+	struct sockaddr_storage to;
+	socklen_t len = addr_to_sockaddr(pair->family == AF_INET6 ? &f->target6 : &f->target4,
+					 pair->port, &to);
 
-	bounds_connect(&pair->forwarder->splice.bounds, pair->up.to);
-	if (connect(pair->up.to, (const struct sockaddr *)to, len) < 0 &&
-	    errno != EINPROGRESS)
+	bounds_connect(&f->splice.bounds, pair->up.to);
+	if (connect(pair->up.to, (const struct sockaddr *)&to, len) < 0 && errno != EINPROGRESS)
 		return -errno;
-	pair->container.wants_out = true;
-	r = loop_add(loop, &pair->container.source, pair->up.to, LEG_EVENTS | EPOLLOUT,
-		     on_connected);
-	if (r < 0)
-		return r;
-	return loop_add(loop, &pair->client.source, pair->up.from, LEG_EVENTS, on_client);
+	return watch_container(pair);
+}
+
+static void replace_container(struct pair *pair, int fd)
+{
+	loop_forget(&pair->container.source);
+	fd_close(pair->up.to);
+	/* nothing has been moved yet */
+	pair->up.to = pair->down.from = fd;
+}
+
+int pair_reconnect(struct pair *pair, int fd)
+{
+	replace_container(pair, fd);
+	return pair_connect(pair);
+}
+
+int pair_resume(struct pair *pair, int fd)
+{
+	replace_container(pair, fd);
+	return watch_container(pair);
+}
+
+void pair_refused(struct pair *pair, int r)
+{
+	forwarder_refuses(pair->forwarder, r);
+	pair->rule->counts.refused++;
+	pair_abort(pair);
 }
 
 struct pair *pair_alloc(void)
@@ -266,31 +296,35 @@ struct pair *pair_alloc(void)
 	return malloc(sizeof(struct pair));
 }
 
-void pair_start(struct pair *pair, struct rule *rule, int client_fd, int container_fd,
-		const struct addr *target, uint16_t port)
+void pair_start(struct pair *pair, struct listener *listener, int client_fd, int container_fd,
+		const struct addr *target)
 {
-	struct forwarder *forwarder = rule->forwarder;
-	struct sockaddr_storage to;
-	socklen_t len;
+	struct forwarder *forwarder = listener->forwarder;
 	int r;
 
 	*pair = (struct pair){
 		.forwarder = forwarder,
-		.rule = rule,
+		.rule = listener->rule,
+		.listener = listener,
 		.family = target->family,
+		.port = listener->container_port,
 	};
 	pair->client.pair = pair;
 	pair->container.pair = pair;
 	flow_init(&pair->up, client_fd, container_fd);
 	flow_init(&pair->down, container_fd, client_fd);
-	rule_pair_new(rule, pair);
+	rule_pair_new(listener->rule, pair);
 
-	len = addr_to_sockaddr(target, port, &to);
-	r = pair_connect(pair, &to, len);
-	if (r < 0) {
-		forwarder_refuses(forwarder, r);
+	r = pair_connect(pair);
+	if (r < 0)
 		reach_failed(forwarder, pair->family, r);
-		rule->counts.refused++;
-		pair_abort(pair);
-	}
+	if (r >= 0)
+		family_connecting(pair);
+	else if (family_try_other(pair, r))
+		r = 0;
+	if (r >= 0)
+		r = loop_add(&forwarder->loop, &pair->client.source, client_fd, LEG_EVENTS,
+			     on_client);
+	if (r < 0)
+		pair_refused(pair, r);
 }

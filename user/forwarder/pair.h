@@ -7,8 +7,9 @@
  *
  * A was accepted by a listener, B is a socket of the container's namespace.
  *
- *   CONNECTING  B's handshake is under way. Nothing is read from A; if it is
- *               reset, all is over.
+ *   CONNECTING  B's handshake is under way, to one of the container's addresses
+ *               or to both (family.h). Nothing is read from A; if it is reset, all
+ *               is over.
  *   OPEN        both flows move bytes: `up` from A to B, `down` from B to A.
  *               A flow that reads end of file passes a FIN on, and the other
  *               flow goes on for as long as plain TCP would.
@@ -27,10 +28,12 @@
 #include "base/addr.h"
 #include "base/loop.h"
 #include "datapath/splice.h"
+#include "forwarder/family.h"
 #include "forwarder/kernel_relay.h"
 
 struct capture;
 struct forwarder;
+struct listener;
 struct rule;
 
 enum pair_state { PAIR_CONNECTING, PAIR_OPEN };
@@ -49,6 +52,9 @@ struct pair {
 	uint64_t id;
 	enum pair_state state;
 	sa_family_t family; /* of the container's side */
+	uint16_t port;	    /* likewise */
+	struct listener *listener; /* until it is closed: see note_of() of family.c */
+	struct family_state families;
 	bool up_ended, down_ended;
 	struct leg client, container;
 	struct flow up, down;
@@ -66,12 +72,13 @@ LIST_HEAD(pair_list, pair);
 struct pair *pair_alloc(void);
 
 /*
- * pair_start - connect @container_fd to @port of @target and carry
+ * pair_start - connect @container_fd to @listener's port of @target and carry
  * @client_fd's bytes there. Both descriptors belong to the pair from here on,
- * also on failure: when the container refuses, the client is reset at once.
+ * also on failure: when the container refuses, by its other address as well, the client is
+ * reset at once. @target is one of the forwarder's two.
  */
-void pair_start(struct pair *pair, struct rule *rule, int client_fd, int container_fd,
-		const struct addr *target, uint16_t port);
+void pair_start(struct pair *pair, struct listener *listener, int client_fd, int container_fd,
+		const struct addr *target);
 
 /*
  * pair_abort - end it with a reset to both sides.
@@ -80,6 +87,17 @@ void pair_start(struct pair *pair, struct rule *rule, int client_fd, int contain
  */
 void pair_abort(struct pair *pair);
 void pair_finish(struct pair *pair);
+
+/*
+ * Of one whose container has not answered:
+ * pair_reconnect - connect @fd, a socket of pair->family, in place of the one it has.
+ * pair_resume - the same of one whose connect is under way, or over. Either takes @fd over;
+ * returns 0 or -errno.
+ * pair_refused - it ends with a reset: the connect failed with @r (-errno).
+ */
+int pair_reconnect(struct pair *pair, int fd);
+int pair_resume(struct pair *pair, int fd);
+void pair_refused(struct pair *pair, int r);
 
 /* What the kernel's relay needs of a pair; see kernel_relay.h. */
 

@@ -17,6 +17,12 @@ static bool is_target(const struct addr *target4, const struct addr *target6)
 	       (target6->family == AF_UNSPEC || target6->family == AF_INET6);
 }
 
+static bool is_first(uint8_t first, const struct addr *target4, const struct addr *target6)
+{
+	return first == AF_UNSPEC || (first == AF_INET && target4->family) ||
+	       (first == AF_INET6 && target6->family);
+}
+
 static bool is_range(uint16_t first, uint32_t count)
 {
 	return count >= 1 && count <= UINT16_MAX && first >= 1 && first + count - 1 <= UINT16_MAX;
@@ -69,6 +75,7 @@ static bool is_request(const struct forwarder_request *r)
 		       is_range(r->listen.container_port, r->listen.count);
 	case FORWARDER_START:
 		return is_target(&r->start.target4, &r->start.target6) &&
+		       is_first(r->start.first, &r->start.target4, &r->start.target6) &&
 		       message_is_bool(&r->start.is_paused) && message_is_bool(&r->start.is_final);
 	case FORWARDER_OPEN:
 		return is_limits(&r->open.limits);

@@ -106,6 +106,8 @@ struct forwarder_request {
 			struct addr target4, target6;
 			bool is_paused; /* as by FORWARDER_PAUSE */
 			bool is_final;	/* no rule comes after the first start: rules_final() */
+			/* to which clients of both families go; AF_UNSPEC: each to its own */
+			uint8_t first;
 		} start;
 		struct {
 			/* connections whose container side has ended may

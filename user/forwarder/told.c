@@ -138,6 +138,7 @@ void forwarder_told_request(struct forwarder_told *told, const struct forwarder_
 	case FORWARDER_START:
 		told->target4 = request->start.target4;
 		told->target6 = request->start.target6;
+		told->first = request->start.first;
 		break;
 	case FORWARDER_OPEN:
 		open_rule(told, request->open.rule, &request->open.limits);

@@ -26,6 +26,7 @@ struct forwarder_told {
 	uint8_t datapath; /* enum datapath, as it was asked for */
 	struct limits all, each;
 	struct addr target4, target6;
+	sa_family_t first;
 	struct forwarder_told_rule *rules; /* owned; by their ids */
 	size_t n, room;
 	size_t n_removed, removed_max; /* see forwarder_told_is_full() */

@@ -16,7 +16,6 @@
 
 /* Newcomers and those behind them wait so long for sockets of the container. */
 #define PAUSE_MS 100
-
 /* When none came, newcomers are dropped so long, and the others served. */
 #define STARVED_MS 100
 
@@ -33,8 +32,7 @@ void udp_tick(struct udp *u)
 
 static uint64_t timeout_of(const struct udp *u, int state)
 {
-	return 1000ull * (state == UDP_REPLIED ? u->limits.timeout_stream :
-						 u->limits.timeout);
+	return 1000ull * (state == UDP_REPLIED ? u->limits.timeout_stream : u->limits.timeout);
 }
 
 /* Sets the timer to when the next session may end. */
@@ -57,6 +55,7 @@ static void session_free(struct forwarder *f, struct udp_session *s)
 {
 	udp_table_remove(&f->udp.table, &s->entry);
 	udp_idle_remove(s);
+	udp_family_end(s);
 	s->listener->rule->udp_sessions--;
 	if (s->listener->last == s)
 		s->listener->last = NULL;
@@ -110,7 +109,7 @@ static void on_timer(struct loop_source *source, uint32_t events)
 
 static void refused(struct forwarder *f, struct udp_session *s)
 {
-	if (!udp_peer_refused(f, s))
+	if (udp_family_refused(f, s) || !udp_peer_refused(f, s))
 		return;
 	s->listener->rule->counts.refused++;
 	udp_icmp_refused(f, s);
@@ -146,6 +145,7 @@ static void on_reply(struct loop_source *source, uint32_t events)
 	l->rule->counts.down.relayed += bytes;
 	udp_peer_heard(s, &b->messages[n - 1]);
 	udp_brake_note_down(s, n, max, bytes);
+	udp_family_answered(s);
 	udp_listener_to(l->family, &s->entry.key, &to);
 	udp_batch_send(b, l->source.fd, &to, 0, &s->largest_down);
 	touch(&f->udp, s, UDP_REPLIED);
@@ -157,6 +157,7 @@ void udp_session_send(struct forwarder *f, struct udp_session *s)
 	struct udp_to to;
 
 	s->first = s->last = -1;
+	udp_family_keep(f, s, first);
 	udp_peer_to(f, s, &to);
 	r = udp_batch_send(&f->udp.batch, s->source.fd, &to, first, &s->largest_up);
 	if (r == -ECONNREFUSED)
@@ -260,7 +261,7 @@ struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
 				   const struct udp_key *key)
 {
 	struct udp_entry *entry = udp_table_find(&f->udp.table, key);
-	const struct addr *target;
+	const struct addr *target, *other;
 	struct udp_session *s;
 	int fd;
 
@@ -268,8 +269,12 @@ struct udp_session *udp_session_of(struct forwarder *f, struct udp_listener *l,
 		return (void *)((char *)entry - offsetof(struct udp_session, entry));
 	if (!make_room_within_limits(f, l->rule))
 		return NULL;
-	target = forwarder_target(f, IN6_IS_ADDR_V4MAPPED(&key->client) ? AF_INET : AF_INET6);
+	target = family_target(f, &l->family_of.note,
+			       IN6_IS_ADDR_V4MAPPED(&key->client) ? AF_INET : AF_INET6);
 	fd = open_socket(f, target);
+	other = family_other(f, target->family);
+	if (fd < 0 && fd != -EAGAIN && other)
+		fd = open_socket(f, target = other);
 	if (fd < 0) {
 		if (!reach_failed(f, target->family, fd) && log_allowed(&f->udp.starved_limit))
 			log_warn("udp: no socket for a new client: %s", errno_text(fd));

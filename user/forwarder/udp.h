@@ -35,6 +35,7 @@
 #include "forwarder/protocol.h"
 #include "forwarder/udp_batch.h"
 #include "forwarder/udp_brake.h"
+#include "forwarder/udp_family.h"
 #include "forwarder/udp_icmp.h"
 #include "forwarder/udp_idle.h"
 #include "forwarder/udp_listener.h"
@@ -50,6 +51,8 @@ struct udp_session {
 	TAILQ_ENTRY(udp_session) idle[UDP_POOLS]; /* in pool->idle[state] */
 	TAILQ_ENTRY(udp_session) held; /* in udp->braked_sessions, if is_held */
 	bool is_held;
+	bool is_switched;      /* to the container's other address: udp_family.h */
+	uint64_t switched_at;  /* ms; 0: never */
 	struct udp_brake brake;
 	struct udp_peer peer;
 	uint64_t seen;		       /* CLOCK_MONOTONIC_COARSE, ms */

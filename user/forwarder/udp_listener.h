@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "forwarder/udp_batch.h"
 #include "forwarder/udp_brake.h"
+#include "forwarder/udp_family.h"
 #include "forwarder/udp_table.h"
 
 struct forwarder;
@@ -26,6 +27,7 @@ struct udp_listener {
 	struct forwarder *forwarder;
 	struct rule *rule;
 	uint16_t container_port;
+	struct udp_family family_of; /* of that port */
 	sa_family_t family;
 	struct in6_addr address; /* that it is bound to, IPv4 as ::ffff:1.2.3.4 */
 	in_port_t port;		 /* network order */

@@ -6,6 +6,7 @@
 #include "base/timer.h"
 #include "supervisor/container.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/targets.h"
 
 struct json *answer_rule(uint32_t id, const struct port_spec *bound)
 {
@@ -178,6 +179,7 @@ int answer_list(struct supervisor *s, struct json **ret, struct error *err)
 		return r;
 	if (json_len(c.rules) == 0)
 		list_hostfwd(s, c.rules);
+	targets_named(s->forwarder.told.first, &c.target4, &c.target6);
 	*ret = json_new_object();
 	json_add(*ret, "rules", c.rules);
 	json_add(*ret, "child_ips", answer_child_ips(&c.target4, &c.target6));

@@ -312,17 +312,11 @@ int netns_send(struct client *c, struct netns_request *request)
 	return fd_send(c->fd, request, sizeof(*request), NULL, 0);
 }
 
-int netns_call(struct client *c, struct netns_request *request, int fd,
-	       struct netns_reply *reply, struct error *err)
+static int receive(struct client *c, struct netns_reply *reply, struct error *err)
 {
 	size_t unused;
-	ssize_t len;
+	ssize_t len = fd_recv(c->fd, reply, sizeof(*reply), NULL, 0, &unused);
 
-	request->log_level = (uint8_t)log_level_get();
-	request->log_json = log_is_json();
-	if (fd_send(c->fd, request, sizeof(*request), &fd, fd >= 0) < 0)
-		return gone(c, "netns child", err);
-	len = fd_recv(c->fd, reply, sizeof(*reply), NULL, 0, &unused);
 	if (len <= 0 && len != -EMSGSIZE)
 		return gone(c, "netns child", err);
 	if (len < 0 || netns_reply_check(reply, (size_t)len) < 0)
@@ -330,4 +324,43 @@ int netns_call(struct client *c, struct netns_request *request, int fd,
 	if (reply->error < 0)
 		return error_set(err, reply->error, "%s", reply->text);
 	return 0;
+}
+
+int netns_call(struct client *c, struct netns_request *request, int fd,
+	       struct netns_reply *reply, struct error *err)
+{
+	request->log_level = (uint8_t)log_level_get();
+	request->log_json = log_is_json();
+	if (fd_send(c->fd, request, sizeof(*request), &fd, fd >= 0) < 0)
+		return gone(c, "netns child", err);
+	return receive(c, reply, err);
+}
+
+bool netns_late(struct client *c)
+{
+	struct netns_reply unused;
+
+	if (!c->late || recv(c->fd, &unused, sizeof(unused), MSG_DONTWAIT) <= 0)
+		return false;
+	c->late--;
+	return true;
+}
+
+int netns_ask(struct client *c, struct netns_request *request, struct netns_reply *reply,
+	      struct error *err)
+{
+	struct pollfd pfd = { .fd = c->fd, .events = POLLIN };
+
+	while (netns_late(c))
+		;
+	if (netns_send(c, request) < 0)
+		return gone(c, "netns child", err);
+	do {
+		if (poll(&pfd, 1, CLIENT_PATIENCE_MS) <= 0) {
+			c->late++;
+			return error_set(err, -ETIMEDOUT, "the netns child has not answered "
+					 "within %d ms", CLIENT_PATIENCE_MS);
+		}
+	} while (netns_late(c));
+	return receive(c, reply, err);
 }

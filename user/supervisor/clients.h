@@ -28,6 +28,7 @@ struct client {
 	 * is not heard any more. Whoever watches it reports its end, for this reason.
 	 */
 	bool is_lost;
+	unsigned int late; /* replies of the netns child that nobody waits for: netns_ask() */
 };
 
 void client_init(struct client *c);
@@ -96,6 +97,15 @@ int forwarder_send(struct client *c, struct forwarder_request *requests, size_t 
 		   const int *fds, size_t n, struct forwarder_reply *reply, struct error *err);
 int netns_call(struct client *c, struct netns_request *request, int fd,
 	       struct netns_reply *reply, struct error *err);
+
+/*
+ * netns_ask - the same of a netns child that runs, which gets CLIENT_PATIENCE_MS for its reply:
+ * -ETIMEDOUT then. Not of an init: what it says then is COMMAND's end.
+ * netns_late - whether a message that has come is one of those replies; then it is dropped.
+ */
+int netns_ask(struct client *c, struct netns_request *request, struct netns_reply *reply,
+	      struct error *err);
+bool netns_late(struct client *c);
 
 /* netns_send - a request without a reply, or one whose reply comes later. */
 int netns_send(struct client *c, struct netns_request *request);

@@ -101,8 +101,11 @@ static bool read_message(struct supervisor *s)
 	struct netns_reply reply;
 	struct error err = { "" };
 	size_t n;
-	ssize_t len = fd_recv(s->netns.fd, &reply, sizeof(reply), NULL, 0, &n);
+	ssize_t len;
 
+	if (netns_late(&s->netns))
+		return true;
+	len = fd_recv(s->netns.fd, &reply, sizeof(reply), NULL, 0, &n);
 	if (len <= 0 && len != -EMSGSIZE)
 		return false;
 	/* COMMAND's root could have written this in the init's name */

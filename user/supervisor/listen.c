@@ -35,6 +35,9 @@ static int failed(bool udp, const struct addr *host, uint16_t port, const char *
 	int start;
 
 	addr_format_port(host, port, text);
+	if (r == -EAFNOSUPPORT)
+		return error_set(err, r, "listen %s %s: %s: %s%s", udp ? "udp" : "tcp", text, call,
+				 errno_text(r), listen_hint(host->family, r));
 	error_errno(err, r, "listen %s %s: %s", udp ? "udp" : "tcp", text, call);
 	if (r != -EACCES)
 		return r;
@@ -208,15 +211,38 @@ int listen_adopt(bool udp, int fd)
 	return r;
 }
 
+enum ipv6 { UNKNOWN, UNUSABLE, FORBIDDEN, USABLE };
+
 /*
- * Whether any interface has an IPv6 address, and lo has one wherever IPv6 is
- * on: disabled by sysctl, a socket of that family could still be bound.
+ * Whether any interface has an IPv6 address, and lo has one wherever IPv6 is on: disabled by
+ * sysctl, a socket of that family could still be bound. And whether a socket can be made:
+ * seccomp may refuse it where lo has an address, systemd.exec(5), RestrictAddressFamilies=.
  */
-static bool has_ipv6(void)
+static enum ipv6 find_ipv6(void)
 {
 	_cleanup_fclose_ FILE *f = fopen("/proc/net/if_inet6", "re");
+	_cleanup_close_ int fd = -1;
 
-	return f && fgetc(f) != EOF;
+	if (!f || fgetc(f) == EOF)
+		return UNUSABLE;
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd < 0 && errno == EAFNOSUPPORT ? FORBIDDEN : USABLE;
+}
+
+static enum ipv6 ipv6_of_host(void)
+{
+	static enum ipv6 ipv6;
+
+	if (ipv6 == UNKNOWN)
+		ipv6 = find_ipv6();
+	return ipv6;
+}
+
+const char *listen_hint(sa_family_t family, int r)
+{
+	return family == AF_INET6 && r == -EAFNOSUPPORT ?
+		       "; this host has no IPv6, or forbids it (systemd: RestrictAddressFamilies=)" :
+		       "";
 }
 
 static int open_dual_stack(bool udp, uint16_t port, const struct port_spec *spec,
@@ -224,16 +250,31 @@ static int open_dual_stack(bool udp, uint16_t port, const struct port_spec *spec
 {
 	static const struct addr any6 = { .family = AF_INET6 };
 	static const struct addr any4 = { .family = AF_INET };
-	static enum { UNKNOWN, ABSENT, PRESENT } ipv6;
+	enum ipv6 ipv6 = ipv6_of_host();
+	static bool is_logged;
 
-	if (ipv6 == UNKNOWN) {
-		ipv6 = has_ipv6() ? PRESENT : ABSENT;
-		if (ipv6 == ABSENT)
-			log_info("this host has no IPv6: listening on IPv4 only");
-	}
-	if (ipv6 == ABSENT)
-		return open_socket(udp, &any4, port, 0, spec, ret_call);
-	return open_socket(udp, &any6, port, 0, spec, ret_call);
+	if (ipv6 == USABLE)
+		return open_socket(udp, &any6, port, 0, spec, ret_call);
+	if (!is_logged)
+		log_info("this host has no IPv6%s: listening on IPv4 only", ipv6 == FORBIDDEN ?
+			 " that may be used (systemd: RestrictAddressFamilies=)" : "");
+	is_logged = true;
+	return open_socket(udp, &any4, port, 0, spec, ret_call);
+}
+
+/* bind(2) to :: succeeds without a single address. */
+static void warn_of_no_ipv6(const struct addr *host, uint16_t port)
+{
+	static bool is_logged;
+	char text[ADDR_TEXT_MAX];
+
+	if (is_logged || host->family != AF_INET6 || !IN6_IS_ADDR_UNSPECIFIED(&host->v6) ||
+	    ipv6_of_host() != UNUSABLE)
+		return;
+	log_warn("%s: this host has no IPv6 address: nobody can reach this port; enable IPv6 "
+		 "(sysctl net.ipv6.conf.all.disable_ipv6=0), or publish it on IPv4",
+		 addr_format_port(host, port, text));
+	is_logged = true;
 }
 
 /* Returns a descriptor, or -errno with *ret_call, for the caller's words. */
@@ -251,6 +292,7 @@ static int listen_on(bool udp, const struct addr *host, uint16_t *port,
 		fd = open_socket(udp, host, *port, 1, spec, ret_call);
 	if (fd >= 0 && !*port && getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
 		addr_from_sockaddr(&ss, &unused, port);
+	warn_of_no_ipv6(host, *port);
 	return TAKE_FD(fd);
 }
 

@@ -35,6 +35,12 @@ int listen_socket(bool udp, const struct addr *at, uint16_t port, int v6only,
 		  const char **ret_call);
 
 /*
+ * listen_hint - what to add to the error line where a socket of @family could not be made for
+ * @r (-errno): words, or "".
+ */
+const char *listen_hint(sa_family_t family, int r);
+
+/*
  * listen_fault - in which respect @fd is not what listen_spec() would have returned in this
  * network namespace for @spec and @port. Returns NULL for none, or words
  * that follow "it". Changes nothing.

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/tcp.h"
 #include "base/udp.h"
+#include "supervisor/listen.h"
 
 /* Each way; the kernel doubles it. */
 #define BOUND_BYTES (1 << 20)
@@ -114,6 +115,91 @@ int netns_child_address(struct addr *ret, char *interface, struct error *err)
 		if (a.family == AF_INET)
 			return 0;
 	}
+	return 0;
+}
+
+/* Not every family may be had, as listen_hint() says. */
+static int try_socket(sa_family_t family)
+{
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	fd_close(fd);
+	return 0;
+}
+
+/* Of @i, which has to be of @family, and @interface (NULL: any but lo). */
+static bool is_address_of(const struct ifaddrs *i, sa_family_t family, const char *interface,
+			  struct addr *ret)
+{
+	if (!i->ifa_addr || i->ifa_addr->sa_family != family ||
+	    (interface ? strcmp(i->ifa_name, interface) != 0 : i->ifa_flags & IFF_LOOPBACK))
+		return false;
+	addr_from_sockaddr((struct sockaddr_storage *)i->ifa_addr, ret, NULL);
+	return family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&ret->v6);
+}
+
+/* The interface that has @a; NULL: none. */
+static const char *interface_of(const struct ifaddrs *list, const struct addr *a)
+{
+	struct addr b;
+
+	for (const struct ifaddrs *i = list; i; i = i->ifa_next)
+		if (i->ifa_addr && i->ifa_addr->sa_family == a->family &&
+		    addr_from_sockaddr((struct sockaddr_storage *)i->ifa_addr, &b, NULL) == 0 &&
+		    addr_equal(a, &b))
+			return i->ifa_name;
+	return NULL;
+}
+
+static bool find_other(const struct ifaddrs *list, sa_family_t family, const char *interface,
+		       struct addr *ret, char *ret_interface)
+{
+	for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
+		if (!is_address_of(i, family, interface, ret))
+			continue;
+		snprintf(ret_interface, IF_NAMESIZE, "%s", i->ifa_name);
+		return true;
+	}
+	return false;
+}
+
+static bool loopback_other(sa_family_t family, struct addr *ret, char *ret_interface)
+{
+	addr_parse(family == AF_INET6 ? "::1" : "127.0.0.1", ret);
+	snprintf(ret_interface, IF_NAMESIZE, "lo");
+	return netns_has_address(ret);
+}
+
+int netns_other_address(const struct addr *beside, struct addr *ret, char *interface,
+			struct error *err)
+{
+	sa_family_t family = beside->family == AF_INET6 ? AF_INET : AF_INET6;
+	_cleanup_(cleanup_ifaddrs) struct ifaddrs *list = NULL;
+	char text[ADDR_TEXT_MAX];
+	struct addr other;
+	const char *of;
+	int r = try_socket(beside->family);
+	bool found;
+
+	*ret = (struct addr){ .family = AF_UNSPEC };
+	if (r < 0)
+		return error_set(err, r, "cannot connect to %s: socket: %s%s",
+				 addr_format(beside, text), errno_text(r),
+				 listen_hint(beside->family, r));
+	if (try_socket(family) < 0)
+		return 0;
+	if (addr_is_loopback(beside)) {
+		found = loopback_other(family, &other, interface);
+	} else if (getifaddrs(&list) < 0 || !(of = interface_of(list, beside))) {
+		found = false;
+	} else {
+		found = find_other(list, family, of, &other, interface) ||
+			find_other(list, family, NULL, &other, interface);
+	}
+	if (found)
+		*ret = other;
 	return 0;
 }
 

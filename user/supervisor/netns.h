@@ -39,6 +39,15 @@ int netns_lo_up(struct error *err);
 int netns_child_address(struct addr *ret, char *interface, struct error *err);
 
 /*
+ * netns_other_address - an address of the other family beside @beside: of the same interface,
+ * else of another one; beside 127.0.0.1 or ::1, which only who asks for them gets, the other of
+ * these two. AF_UNSPEC: there is none that can be connected to, or @beside is another machine's.
+ * Returns 0 or -errno: sockets of @beside's own family cannot be had; @interface as above.
+ */
+int netns_other_address(const struct addr *beside, struct addr *ret, char *interface,
+			struct error *err);
+
+/*
  * netns_accept_dad_off - net.ipv6.conf.default.accept_dad to 0, so that the
  * address slirp4netns sets is usable at once (RFC 4862 section 5.4 would take
  * a second or two). *ret_was gets the value for netns_accept_dad_restore(),

@@ -262,6 +262,8 @@ static int obey(struct netns_child *c, const struct netns_request *request,
 		return setup(request, err);
 	case NETNS_ADDRESS:
 		return netns_child_address(&reply->address, reply->text, err);
+	case NETNS_OTHER:
+		return netns_other_address(&request->beside, &reply->address, reply->text, err);
 	case NETNS_DAD_OFF:
 		return netns_accept_dad_off(&c->accept_dad, err);
 	case NETNS_DAD_RESTORE:
@@ -289,8 +291,7 @@ static void answer(struct netns_child *c, struct netns_reply *reply, int r,
 
 static void on_command_end(struct command *command, int status)
 {
-	struct netns_child *c =
-		(void *)((char *)command - offsetof(struct netns_child, command));
+	struct netns_child *c = (void *)((char *)command - offsetof(struct netns_child, command));
 	struct netns_reply reply = { .status = status };
 
 	fd_send(c->control.fd, &reply, sizeof(reply), NULL, 0);
@@ -300,8 +301,7 @@ static void on_command_end(struct command *command, int status)
 
 static void on_typed(struct command *command, int signal)
 {
-	struct netns_child *c =
-		(void *)((char *)command - offsetof(struct netns_child, command));
+	struct netns_child *c = (void *)((char *)command - offsetof(struct netns_child, command));
 	struct netns_reply reply = { .status = -signal };
 
 	fd_send(c->control.fd, &reply, sizeof(reply), NULL, 0);

@@ -19,6 +19,9 @@ int netns_request_check(const struct netns_request *request, size_t len, size_t 
 		return -EBADMSG;
 	if (request->type == NETNS_RUN && !message_is_bool(&request->run.terminal))
 		return -EBADMSG;
+	if (request->type == NETNS_OTHER &&
+	    (!message_is_addr(&request->beside) || !request->beside.family))
+		return -EBADMSG;
 	if (request->type == NETNS_SIGNAL &&
 	    (request->signal.number < 1 || request->signal.number >= NSIG ||
 	     !message_is_bool(&request->signal.group)))

@@ -21,9 +21,10 @@ enum netns_request_type {
 	NETNS_DAD_OFF,	   /* before slirp4netns starts */
 	NETNS_DAD_RESTORE, /* when it is ready, or failed */
 	NETNS_WAIT_IPV6,   /* when it is ready */
-	NETNS_ISOLATE,	   /* from now on only ADDRESS, and sockets (attach) */
+	NETNS_ISOLATE,	   /* from now on only ADDRESS, OTHER, and sockets (attach) */
 	NETNS_RUN,	   /* COMMAND of the argument list (run) */
 	NETNS_SIGNAL,	   /* send it to COMMAND */
+	NETNS_OTHER,	   /* that of the other family beside request.beside: reply.address */
 	NETNS_REQUESTS,
 };
 
@@ -33,6 +34,7 @@ struct netns_request {
 	bool log_json;
 	union {
 		struct addr nameserver; /* SETUP; AF_UNSPEC: none */
+		struct addr beside;	/* OTHER */
 		struct {
 			uint64_t blocked, ignored; /* bit N-1: signal N */
 			bool terminal; /* stdin is one, and COMMAND's group gets it */
@@ -48,7 +50,7 @@ struct netns_request {
 struct netns_reply {
 	int32_t error; /* 0 or -errno, with text */
 	char text[ERROR_TEXT_MAX];
-	struct addr address; /* ADDRESS, with its interface in text */
+	struct addr address; /* ADDRESS, OTHER (or none), with its interface in text */
 	/* RUN: COMMAND's exit status, shell style; -N: its group got signal N */
 	int32_t status;
 	uint64_t cookie;     /* ENTER: fd_netns_cookie() of sockets there; 0: not known */

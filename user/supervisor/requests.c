@@ -10,6 +10,7 @@
 #include "supervisor/container.h"
 #include "supervisor/publish.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/targets.h"
 
 /* slirp4netns forwards: it neither drains nor counts, and knows no other address. */
 static int check_forwarder(const struct config *c, struct error *err)
@@ -134,6 +135,9 @@ static int reload(struct supervisor *s, const struct control_request *request,
 	struct forwarder_reply reply;
 	int r = check_forwarder(s->config, err);
 
+	/* the init of run has its last word at COMMAND's end, and no other */
+	if (r >= 0 && !s->config->command)
+		r = targets_complete(&s->netns, true, &start, err);
 	if (r >= 0)
 		r = forwarder_ask(&s->forwarder, &start, &reply, err);
 	if (r < 0)

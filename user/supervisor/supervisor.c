@@ -19,13 +19,14 @@
 #include "supervisor/requests.h"
 #include "supervisor/slirp4netns/addresses.h"
 #include "supervisor/take_over.h"
+#include "supervisor/targets.h"
 #include "supervisor/terminal.h"
 
 /* How long the forwarder may take to deliver what is on its way. */
 #define FORWARDER_GRACE_MS 950
 
 /* Where in the container to connect: --child-ip, else what is there. */
-static int find_target(struct supervisor *s, struct addr *ret4, struct addr *ret6,
+static int find_named(struct supervisor *s, struct addr *ret4, struct addr *ret6,
 		       struct error *err)
 {
 	struct netns_request request = { .type = NETNS_ADDRESS };
@@ -53,6 +54,15 @@ static int find_target(struct supervisor *s, struct addr *ret4, struct addr *ret
 	log_info("the container's address is %s, of interface %s",
 		 addr_format(&reply.address, text), reply.text);
 	return 0;
+}
+
+static int find_targets(struct supervisor *s, struct forwarder_request *start, struct error *err)
+{
+	int r = find_named(s, &start->start.target4, &start->start.target6, err);
+
+	if (r < 0 || uses_hostfwd(s->config))
+		return r;
+	return targets_complete(&s->netns, false, start, err);
 }
 
 /* The forwarder has told by which datapath. */
@@ -89,7 +99,7 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 	struct forwarder_request request = { .type = FORWARDER_START };
 	int r;
 
-	r = find_target(s, &request.start.target4, &request.start.target6, err);
+	r = find_targets(s, &request, err);
 	if (r < 0)
 		return r;
 	/* of an address that was found there is nothing to say */
@@ -102,6 +112,7 @@ static int start_forwarding(struct supervisor *s, struct error *err)
 				   forwarder_call(&s->forwarder, &request, NULL, 0, err);
 	if (r < 0)
 		return r;
+	targets_named(request.start.first, &request.start.target4, &request.start.target6);
 	publish_tell(s->config->specs, s->config->n_specs, s->host_ports);
 	if (s->config->n_specs)
 		tell_what_runs(s->config, &request.start.target4, &request.start.target6);

@@ -84,21 +84,24 @@ static int parse_protocol(const char *text, unsigned int *ret, struct error *err
 	return invalid("unknown proto", text, err);
 }
 
-static bool is_any(const struct addr *a)
+/*
+ * As podman 6 has it: no address is one socket for both families, 0.0.0.0 and :: are one family
+ * each, and may both be there for a port. (Podman 5 and older never send either of the two for
+ * -p, and opened both families for them.)
+ */
+static int choose_family(const struct run *run, bool has_host_ip, struct addr *a,
+			 struct error *err)
 {
-	static const struct in6_addr any;
+	sa_family_t wanted = run->protocol[3] == '6' ? AF_INET6 : AF_INET;
 
-	return a->family == AF_INET ? !a->v4.s_addr : !memcmp(&a->v6, &any, sizeof(any));
-}
-
-/* Go's net.Listen: "tcp" on either family's wildcard is one socket for both. */
-static int choose_family(const struct run *run, struct addr *a, struct error *err)
-{
-	char which = run->protocol[3];
-
-	if (!which && is_any(a))
-		*a = (struct addr){ .family = AF_UNSPEC };
-	if (which && a->family != (which == '6' ? AF_INET6 : AF_INET))
+	if (!run->protocol[3]) {
+		if (!has_host_ip)
+			*a = (struct addr){ .family = AF_UNSPEC };
+		return 0;
+	}
+	if (!has_host_ip)
+		*a = (struct addr){ .family = wanted };
+	if (a->family != wanted)
 		return error_set(err, -EADDRNOTAVAIL,
 				 "listen %s: address %s: no suitable address found",
 				 run->protocol, run->host_ip);
@@ -256,7 +259,7 @@ static int open_protocol(struct opener *o, const struct rootlessport_mapping *m,
 	snprintf(run.protocol, sizeof(run.protocol), "%s", protocol);
 	run.spec.count = run.count;
 	if (run.count) {
-		r = choose_family(&run, &run.spec.host_addr, err);
+		r = choose_family(&run, *m->host_ip, &run.spec.host_addr, err);
 		if (r >= 0)
 			r = open_run(o, &run, err);
 	}

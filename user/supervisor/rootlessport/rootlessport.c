@@ -29,6 +29,7 @@
 #include "supervisor/netns.h"
 #include "supervisor/rootlessport/ports.h"
 #include "supervisor/rootlessport/reload.h"
+#include "supervisor/targets.h"
 
 /* Nothing is waited for but that the forwarder closes everything. */
 #define FORWARDER_GRACE_MS 950
@@ -179,18 +180,21 @@ static int start_helpers(struct helper *h, const struct config *options, struct 
 }
 
 /* Connect to @child_ip: at the start, and when podman says so again. */
-static int set_child_ip(struct helper *h, const char *child_ip, struct error *err)
+static int set_child_ip(struct helper *h, const char *child_ip, bool is_running,
+			struct error *err)
 {
 	/* a reload has other addresses, not other ports */
 	struct forwarder_request start = { .type = FORWARDER_START, .start.is_final = true };
 	int r = rootlessport_child_ip(child_ip, &start.start.target4, &start.start.target6, err);
 
+	if (r >= 0)
+		r = targets_complete(&h->netns, is_running, &start, err);
 	return r < 0 ? r : forwarder_call(&h->forwarder, &start, NULL, 0, err);
 }
 
 static int on_reload(void *context, const char *child_ip, struct error *err)
 {
-	return set_child_ip(context, child_ip, err);
+	return set_child_ip(context, child_ip, true, err);
 }
 
 static int start_forwarding(struct helper *h, struct error *err)
@@ -201,7 +205,7 @@ static int start_forwarding(struct helper *h, struct error *err)
 
 	/* without a port the original has no use for the address, and no complaint */
 	r = rootlessport_child_ip(c->child_ip, &unused4, &unused6, NULL);
-	r = set_child_ip(h, r < 0 ? "" : c->child_ip, err);
+	r = set_child_ip(h, r < 0 ? "" : c->child_ip, false, err);
 	if (r >= 0)
 		client_running(&h->forwarder, h->signals.fd, c->exit_fd);
 	return r;
