@@ -61,6 +61,13 @@ static void assert_ours(int fd)
 	assert_long_queue(fd);
 }
 
+static const char *fault(int fd, bool udp, const struct addr *host, uint16_t port)
+{
+	const struct port_spec spec = { .host_addr = *host };
+
+	return listen_fault(fd, udp, &spec, port);
+}
+
 static void a_tcp_listener_is_what_it_should_be(void **state)
 {
 	uint16_t port = 0, same;
@@ -69,7 +76,7 @@ static void a_tcp_listener_is_what_it_should_be(void **state)
 	assert_true(fd >= 0 && port);
 	assert_ours(fd);
 	assert_int_equal(number(fd, SOL_SOCKET, SO_REUSEADDR), 1);
-	assert_null(listen_fault(fd, false, &local, port));
+	assert_null(fault(fd, false, &local, port));
 	same = port;
 	second = listen_tcp(&local, &same, &err);
 	assert_int_equal(second, -EADDRINUSE);
@@ -86,7 +93,7 @@ static void a_udp_socket_is_what_it_should_be(void **state)
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	/* it would hide that the port is busy */
 	assert_int_equal(number(fd, SOL_SOCKET, SO_REUSEADDR), 0);
-	assert_null(listen_fault(fd, true, &local, port));
+	assert_null(fault(fd, true, &local, port));
 	same = port;
 	assert_int_equal(listen_udp(&local, &same, &err), -EADDRINUSE);
 	close(fd);
@@ -104,12 +111,12 @@ static void an_ipv6_address_is_that_family_alone(void **state)
 	if (fd == -EADDRNOTAVAIL || fd == -EAFNOSUPPORT)
 		skip();
 	assert_int_equal(number(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
-	assert_null(listen_fault(fd, false, &v6, port));
+	assert_null(fault(fd, false, &v6, port));
 	close(fd);
 	port = 0;
 	fd = listen_tcp(&any, &port, &err);
 	assert_int_equal(number(fd, IPPROTO_IPV6, IPV6_V6ONLY), 0);
-	assert_null(listen_fault(fd, false, &any, port));
+	assert_null(fault(fd, false, &any, port));
 	close(fd);
 }
 
@@ -152,21 +159,21 @@ static void what_is_not_as_told_is_found(void **state)
 	uint16_t port;
 	int fd = bound(SOCK_STREAM, &port);
 
-	assert_string_equal(listen_fault(fd, false, &local, port), "does not listen");
+	assert_string_equal(fault(fd, false, &local, port), "does not listen");
 	assert_return_code(listen(fd, 1), errno);
-	assert_null(listen_fault(fd, false, &local, port));
-	assert_string_equal(listen_fault(fd, true, &local, port), "is no UDP socket");
-	assert_string_equal(listen_fault(fd, false, &other, port), "is bound to another address or port");
-	assert_string_equal(listen_fault(fd, false, &any, port), "is bound to another address or port");
-	assert_string_equal(listen_fault(fd, false, &local, (uint16_t)(port ^ 1)),
+	assert_null(fault(fd, false, &local, port));
+	assert_string_equal(fault(fd, true, &local, port), "is no UDP socket");
+	assert_string_equal(fault(fd, false, &other, port), "is bound to another address or port");
+	assert_string_equal(fault(fd, false, &any, port), "is bound to another address or port");
+	assert_string_equal(fault(fd, false, &local, (uint16_t)(port ^ 1)),
 			    "is bound to another address or port");
 	close(fd);
 	fd = bound(SOCK_DGRAM, &port);
-	assert_string_equal(listen_fault(fd, false, &local, port), "is no TCP socket");
-	assert_null(listen_fault(fd, true, &local, port));
+	assert_string_equal(fault(fd, false, &local, port), "is no TCP socket");
+	assert_null(fault(fd, true, &local, port));
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_return_code(connect(fd, (struct sockaddr *)&to, sizeof(to)), errno);
-	assert_string_equal(listen_fault(fd, true, &local, port), "is connected");
+	assert_string_equal(fault(fd, true, &local, port), "is connected");
 	close(fd);
 }
 
