@@ -18,6 +18,11 @@ setup() {
 	httpd 80 "$ns"
 }
 
+# only_ipv4 - by an address of the other family it would go on
+only_ipv4() {
+	ip -n "${ns##*/}" -6 addr flush dev eth0
+}
+
 # attach_to ADDRESS [OPTION...]
 attach_to() {
 	portshunt_start attach --netns "$ns" --child-ip "$1" --log-level warn --control "$socket" \
@@ -42,6 +47,7 @@ address_is() {
 missing="nothing in the namespace has"
 
 @test "a container that gets another address: one warning, until it has answered in between" {
+	only_ipv4
 	attach_to "$child4"
 	page "http://127.0.0.1:$port/"
 	has_warnings 0
@@ -72,6 +78,7 @@ missing="nothing in the namespace has"
 }
 
 @test "it answers at the address that reload names" {
+	only_ipv4
 	attach_to "$child4"
 	address_is "${child4%.*}.99"
 	not page "http://127.0.0.1:$port/"
@@ -82,6 +89,7 @@ missing="nothing in the namespace has"
 }
 
 @test "UDP to a container out of reach: the same warning, and no other" {
+	only_ipv4
 	attach_to "$child4" -p 53/udp
 	published 53 udp
 	address_is none

@@ -134,6 +134,8 @@ ports_left() {
 
 @test "ports of the container: newcomers are reset until one is free" {
 	limits_start -p 7001 -p 7002
+	# by IPv6 it would connect from the same ports again
+	nsenter --net="$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
 	ports_left 20
 	servers_start 7000
 	transfers_start

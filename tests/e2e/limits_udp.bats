@@ -25,6 +25,8 @@ udp_clients() {
 	echo_start
 	peer_start other-server server udp-echo --control --netns "$ns" --port 7001
 	udp_clients others "$other" 20
+	# the second datagram settles them for port 7001: sessions counts those that have not, too
+	asked others "ping 5000" "answered 20, silent 0, refused 0"
 	udp_clients clients "$port" 10
 	not_warned
 	[ "$(reached 1 udp_sessions)" = 0 ]

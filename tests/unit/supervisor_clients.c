@@ -32,7 +32,8 @@ struct evil {
 	bool is_silent, is_endless;
 };
 
-static struct supervisor s;
+static const struct config config;
+static struct supervisor s = { .config = &config };
 static int signals;
 
 static const struct port_spec spec = {
@@ -542,7 +543,7 @@ static void the_netns_child_is_not_believed_either(void **state)
 	static const struct netns_reply bad[] = {
 		{ .error = 1 },
 		{ .error = INT32_MIN },
-		{ .status = -1 },
+		{ .status = -NSIG },
 		{ .status = 256 },
 		{ .address.family = AF_UNIX },
 	};

@@ -324,7 +324,7 @@ static int spec_failed(bool udp, const struct port_spec *spec, uint16_t port, co
 
 	if (!err)
 		return r;
-	if (r == -EACCES && strcmp(call, "bind") == 0)
+	if ((r == -EACCES && strcmp(call, "bind") == 0) || r == -EAFNOSUPPORT)
 		return failed(udp, &spec->host_addr, port, call, r, err);
 	spec_format_host(spec, port, at);
 	if (r == -EADDRINUSE && port) {
