@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/timer.h"
+#include "forwarder/attempt.h"
 #include "forwarder/forwarder.h"
 
 /* RFC 8305, section 8, recommends 250 ms. */
@@ -16,12 +17,6 @@
 
 /* When there was no socket for a second attempt. */
 #define RETRY_MS 10
-
-struct attempt {
-	struct loop_source source;
-	struct pair *pair;
-	sa_family_t family;
-};
 
 static sa_family_t other_than(sa_family_t family)
 {
@@ -48,15 +43,11 @@ static void enter_queue(struct pair *pair, struct family_queue *queue)
 	pair->families.queue = queue;
 }
 
-static void attempt_free(struct pair *pair)
+static void end_second(struct pair *pair)
 {
-	struct attempt *a = pair->families.second;
-
-	if (!a)
+	if (!pair->families.second)
 		return;
-	loop_forget(&a->source);
-	fd_close(a->source.fd);
-	free(a);
+	attempt_free(pair->families.second);
 	pair->families.second = NULL;
 	pair->forwarder->families.attempts--;
 }
@@ -71,7 +62,7 @@ static void arm(struct families *all, long ms)
 void family_end(struct pair *pair)
 {
 	leave_queue(pair);
-	attempt_free(pair);
+	end_second(pair);
 }
 
 void family_connecting(struct pair *pair)
@@ -134,7 +125,7 @@ static int take_second(struct pair *pair)
 
 	loop_del(&a->source);
 	a->source.fd = -1;
-	attempt_free(pair);
+	end_second(pair);
 	leave_queue(pair);
 	pair->families.is_final = true;
 	pair->family = other_than(pair->family);
@@ -214,7 +205,7 @@ static void on_second(struct loop_source *source, uint32_t events)
 	if (error) {
 		log_debug("connect by the other family: %s", errno_text(error));
 		pair->families.is_final = true;
-		attempt_free(pair);
+		end_second(pair);
 		return;
 	}
 	if (!(events & EPOLLOUT))
@@ -223,27 +214,6 @@ static void on_second(struct loop_source *source, uint32_t events)
 	r = take_second(pair);
 	if (r < 0)
 		pair_refused(pair, r);
-}
-
-static int start_second(struct pair *pair, const struct addr *to, int fd)
-{
-	struct forwarder *f = pair->forwarder;
-	struct attempt *a = malloc(sizeof(*a));
-	struct sockaddr_storage ss;
-	socklen_t len = addr_to_sockaddr(to, pair->port, &ss);
-
-	if (!a)
-		return -ENOMEM;
-	*a = (struct attempt){ .pair = pair, .family = to->family };
-	bounds_connect(&f->splice.bounds, fd);
-	if ((connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS) ||
-	    loop_add(&f->loop, &a->source, fd, EPOLLOUT | EPOLLET, on_second) < 0) {
-		free(a);
-		return -ECONNREFUSED;
-	}
-	pair->families.second = a;
-	f->families.attempts++;
-	return 0;
 }
 
 /*
@@ -267,8 +237,8 @@ static bool race(struct pair *pair)
 		return false;
 	}
 	leave_queue(pair);
-	if (start_second(pair, other, fd) < 0)
-		fd_close(fd);
+	pair->families.second = attempt_new(pair, other, fd, on_second);
+	f->families.attempts += pair->families.second != NULL;
 	return true;
 }
 
@@ -338,7 +308,7 @@ void families_forget(struct forwarder *f, sa_family_t family)
 		}
 		LIST_FOREACH(pair, &rule->pairs, entry)
 			if (pair->families.second && pair->families.second->family == family)
-				attempt_free(pair);
+				end_second(pair);
 	}
 }
 

@@ -9,15 +9,10 @@
 #include "base/fd.h"
 #include "base/timer.h"
 #include "forwarder/forwarder.h"
+#include "forwarder/udp_kept.h"
 
 /* A client that goes on sending to a closed port costs a socket no more often. */
 #define SWITCH_MS 1000
-
-struct udp_kept {
-	const struct udp_session *session;
-	size_t len;
-	unsigned char data[];
-};
 
 static unsigned int bit(const struct udp_session *s)
 {
@@ -44,15 +39,9 @@ void udp_family_keep(struct forwarder *f, struct udp_session *s, int first)
 	const struct udp_message *m = &f->udp.batch.messages[first];
 	size_t len = m->segment && m->segment < m->len ? m->segment : m->len;
 
-	if (u->answered & bit(s) || u->kept || s->is_switched || s->state != UDP_UNREPLIED ||
-	    !family_other(f, s->family))
-		return;
-	u->kept = malloc(sizeof(*u->kept) + len);
-	if (!u->kept)
-		return;
-	u->kept->session = s;
-	u->kept->len = len;
-	memcpy(u->kept->data, f->udp.batch.data[first], len);
+	if (!(u->answered & bit(s)) && !u->kept && !s->is_switched && s->state == UDP_UNREPLIED &&
+	    family_other(f, s->family))
+		u->kept = udp_kept_new(s, f->udp.batch.data[first], len);
 }
 
 void udp_family_answered(struct udp_session *s)

@@ -152,7 +152,8 @@ static bool read_some(int fd, const struct addr *host, struct found *ret)
 	const struct nlmsghdr *h;
 	int left = n < 0 ? 0 : (int)n;
 
-	for (h = (const struct nlmsghdr *)reply; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+	for (h = (const struct nlmsghdr *)reply; left >= NLMSG_HDRLEN &&
+	     h->nlmsg_len >= sizeof(*h) && h->nlmsg_len <= (size_t)left; h = NLMSG_NEXT(h, left)) {
 		if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 			return false;
 		if (h->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
