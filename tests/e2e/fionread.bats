@@ -68,11 +68,14 @@ served() {
 @test "auto: where the next request would end it, a capture does not begin for a short answer" {
 	what_can_run
 	[ "$best" = shunt ] || skip "auto is $best here: $reason"
-	[ -n "$reason" ] || skip "FIONREAD is right here: both directions stay captured"
 	portshunt_start attach --netns "$ns" --child-ip 127.0.0.1 --log-level debug -p 7000
 	published 7000
 	peer_start server server bench --epoll --netns "$ns" --port 7000
 	served 300000
+	if [ -z "$reason" ]; then # FIONREAD is right here: both directions stay captured
+		[ "$(captures container)" = 1 ]
+		return 0
+	fi
 	[ "$(captures container)" = 0 ]
 	served 4000000
 	[ "$(captures container)" -gt 0 ]
