@@ -22,10 +22,15 @@ carried() {
 	done
 }
 
-# reached - its IPv6 address is there a moment after its start
+# pinged ADDRESS - from the host
+pinged() {
+	nsenter --net="$host" busybox ping6 -c 1 -W 1 "$1" >/dev/null 2>&1
+}
+
+# reached - its IPv6 address, and that of the bridge, are there a moment after its start
 reached() {
-	nsenter --net="$host" busybox ping6 -c 1 -W 1 "$(docker_ask inspect -f \
-		'{{.NetworkSettings.GlobalIPv6Address}}' "$1")" >/dev/null 2>&1
+	pinged "fd14:$n::1" && pinged "$(docker_ask inspect -f \
+		'{{.NetworkSettings.GlobalIPv6Address}}' "$1")"
 }
 
 @test "TCP: from the host by IPv4 and IPv6, hairpin, restart, stop" {
