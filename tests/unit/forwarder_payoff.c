@@ -25,12 +25,15 @@ static void test_flood(void **state)
 {
 	const struct payoff_tick flood = { .bytes = 100 * 1000, .messages = 100 };
 	const struct payoff_tick largest = { .bytes = 100 * 12288, .messages = 100 };
+	const struct payoff_tick fewest = { .bytes = 50, .messages = 50 };
 	struct payoff p = { 0 };
 
 	assert_null(ticks(&p, flood, 7));
 	assert_string_equal(ticks(&p, flood, 1), "it sends a flood of small messages");
 	p = (struct payoff){ 0 };
 	assert_non_null(ticks(&p, largest, 8));
+	p = (struct payoff){ 0 };
+	assert_non_null(ticks(&p, fewest, 8));
 }
 
 static void test_no_flood(void **state)
@@ -100,6 +103,16 @@ static void test_small_share(void **state)
 	assert_false(p.is_chance);
 }
 
+static void test_the_smallest_share(void **state)
+{
+	struct payoff p = { 0 };
+
+	/* of 34 MiB 2 are redirected, one in sixteen of the relayed; and a byte less */
+	assert_null(payoff_relayed(&p, 32 * MIB, 2 * MIB, false, false));
+	payoff_begin(&p, 0, 0);
+	assert_non_null(payoff_relayed(&p, 32 * MIB, 2 * MIB - 1, false, false));
+}
+
 static void test_counts_from_the_capture(void **state)
 {
 	struct payoff p = { 0 };
@@ -132,6 +145,7 @@ int main(void)
 		cmocka_unit_test(test_held_back),
 		cmocka_unit_test(test_long_writes),
 		cmocka_unit_test(test_small_share),
+		cmocka_unit_test(test_the_smallest_share),
 		cmocka_unit_test(test_counts_from_the_capture),
 		cmocka_unit_test(test_corked),
 	};
