@@ -77,6 +77,18 @@ missing="nothing in the namespace has"
 	said "connect to $child4 in the container: network is unreachable"
 }
 
+@test "an address that is gone is no warning while the other family answers" {
+	attach_to "$child4"
+	page "http://127.0.0.1:$port/"
+	address_is none
+	page "http://127.0.0.1:$port/"
+	has_warnings 0
+	# without either, its clients are reset
+	only_ipv4
+	not page "http://127.0.0.1:$port/"
+	eventually 5 has_warnings 1
+}
+
 @test "it answers at the address that reload names" {
 	only_ipv4
 	attach_to "$child4"

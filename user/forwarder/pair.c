@@ -224,7 +224,6 @@ static void on_connected(struct loop_source *source, uint32_t events)
 	if (events & (EPOLLERR | EPOLLHUP))
 		getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (error) {
-		reach_failed(pair->forwarder, pair->family, error);
 		if (!family_try_other(pair, -error))
 			pair_refused(pair, -error);
 		return;
@@ -287,6 +286,7 @@ int pair_resume(struct pair *pair, int fd)
 void pair_refused(struct pair *pair, int r)
 {
 	forwarder_refuses(pair->forwarder, r);
+	reach_failed(pair->forwarder, pair->family, r);
 	pair->rule->counts.refused++;
 	pair_abort(pair);
 }
@@ -316,8 +316,6 @@ void pair_start(struct pair *pair, struct listener *listener, int client_fd, int
 	rule_pair_new(listener->rule, pair);
 
 	r = pair_connect(pair);
-	if (r < 0)
-		reach_failed(forwarder, pair->family, r);
 	if (r >= 0)
 		family_connecting(pair);
 	else if (family_try_other(pair, r))
